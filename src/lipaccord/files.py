@@ -1,0 +1,79 @@
+"""Write a file whole or not at all, and find out beforehand whether that can work.
+
+Conventions: a regular file is written beside its place and moved there, so that a reader never sees half of it
+and an old one survives a failure. A device or a pipe (``/dev/stdout``, a FIFO) is written to, never replaced.
+Every failure is the `OSError` of the system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+
+def _part(folder: Path) -> Path:
+    """Name a temporary file that nobody else uses; short, so that it fits wherever the file itself does."""
+    return folder / f".{secrets.token_hex(6)}.part"
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether `path` is there and neither a regular file nor a folder."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return not stat.S_ISREG(mode)
+
+
+def check_folder(folder: Path) -> None:
+    """Find out whether a file can be made in `folder`, by making one and removing it.
+
+    Raises
+    ------
+    OSError
+        The folder is missing, no folder, or not to be written to.
+    """
+    part = _part(folder)
+    part.open("xb").close()
+    part.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Find out whether `write_text` can write `path`; leaves nothing behind.
+
+    Raises
+    ------
+    OSError
+        The path is a folder, or its folder is missing or not to be written to.
+    """
+    if not _is_special(path):
+        check_folder(path.resolve().parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8; `path` is replaced only once the new file is whole.
+
+    A symbolic link stays one: the file that it leads to is replaced.
+
+    Raises
+    ------
+    OSError
+        The file can't be written; nothing is left behind.
+    """
+    if _is_special(path):
+        with path.open("w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    target = path.resolve()
+    part = _part(target.parent)
+    try:
+        with part.open("x", encoding="utf-8") as file:
+            file.write(text)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

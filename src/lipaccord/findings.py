@@ -1,0 +1,137 @@
+"""Evidence -> the two findings, by documented rules; they are never merged.
+
+Sync, in this order:
+
+1. the cue abstains: ``not_examinable``;
+2. the agreement rises at least RELATED deviations above what other speech gives: sound and mouth belong together.
+   ``partly_unrelated`` where it breaks down for a stretch, ``offset`` where the whole interval of the offset lies
+   outside what viewers accept (ITU-R BT.1359-1: sound up to 90 ms early to 185 ms late), otherwise ``in_sync``;
+3. the agreement lies more than UNRELATED deviations below what authentic clips of this length give: ``unrelated``;
+4. otherwise the clip is too weak to tell: ``not_examinable``.
+
+Resynthesis, from the departure of the lower face's sharpness in spreads of authentic clips: beyond RESYNTHESISED
+``resynthesised``, else ``inconclusive``. Sharpness in the usual range is no evidence of authenticity (generators reach
+it), so ``authentic_texture`` is not given on this cue alone.
+
+There are no likelihood ratios without a calibration.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lipaccord.records import Evidence, Finding, Reason, Segment
+
+RELATED = 4.5
+UNRELATED = 2.0
+EARLY_S, LATE_S = -0.090, 0.185
+NOTICED_EARLY_S, NOTICED_LATE_S = -0.045, 0.125
+RESYNTHESISED = 4.0
+USUAL = 2.1
+
+LIMITS = (
+    "Scores are raw statistics: without a calibration there is no likelihood ratio, and no error rate is attached.",
+    "Good agreement is no evidence of authenticity: generators draw the mouth from the sound.",
+    "The findings do not say why: dubbing, an off-screen voice, translation or filters leave the same traces.",
+    "Sharpness in the usual range does not show that a mouth is camera-original.",
+)
+
+
+def sync_finding(evidence: Evidence) -> Finding:
+    """Judge the evidence of the cue `sync`."""
+    if evidence.score is None:
+        return _not_examinable("sync", evidence, evidence.abstained, {"offset_ms": None, "offset_interval_ms": None})
+    figures = evidence.details
+    if figures["strength"] >= RELATED:
+        status, reasons = _together(evidence)
+        offset: dict[str, Any] = {
+            "offset_ms": 1000 * figures["offset_s"],
+            "offset_interval_ms": [1000 * figures["offset_low_s"], 1000 * figures["offset_high_s"]],
+        }
+        return Finding("sync", status, evidence.score, None, None, reasons, (evidence,), offset)
+    offset = {"offset_ms": None, "offset_interval_ms": None}
+    if figures["agreement"] < figures["expected"] - UNRELATED * figures["expected_deviation"]:
+        reason = Reason(
+            "no_agreement",
+            "the mouth does not follow this speech at any offset: sound and picture were probably not recorded "
+            "together (dubbing and off-screen voices look the same)",
+        )
+        return Finding("sync", "unrelated", evidence.score, None, None, (reason,), (evidence,), offset)
+    weak = Reason(
+        "too_weak",
+        f"mouth and speech agree a little ({figures['strength']:.1f} deviations above other speech; {RELATED:g} are "
+        "needed): too little to tell; a longer stretch of speech helps",
+    )
+    return _not_examinable("sync", evidence, (weak,), offset)
+
+
+def _together(evidence: Evidence) -> tuple[str, tuple[Reason, ...]]:
+    """Status and reasons where sound and mouth belong together."""
+    figures = evidence.details
+    reasons = [Reason("agreement", "the mouth follows the speech")]
+    offset, low, high = (figures[name] for name in ("offset_s", "offset_low_s", "offset_high_s"))
+    late = "late" if offset > 0 else "early"
+    outside = low > LATE_S or high < EARLY_S
+    if outside:
+        reasons.append(
+            Reason("offset", f"the sound comes {abs(1000 * offset):.0f} ms {late}, beyond what viewers accept")
+        )
+    elif offset > NOTICED_LATE_S or offset < NOTICED_EARLY_S:
+        text = f"the sound comes {abs(1000 * offset):.0f} ms {late}; a small constant offset has innocent causes"
+        reasons.append(Reason("small_offset", text))
+    if breaks(evidence):
+        reasons.append(Reason("breaks", "the agreement breaks down for a stretch"))
+        return "partly_unrelated", tuple(reasons)
+    return ("offset" if outside else "in_sync"), tuple(reasons)
+
+
+def breaks(evidence: Evidence) -> list[Segment]:
+    """Segments that count against the finding, not only as something to look at."""
+    return [segment for segment in evidence.segments if segment.score > 0]
+
+
+def resynthesis_finding(evidence: Evidence) -> Finding:
+    """Judge the evidence of the cue `blur`."""
+    if evidence.score is None:
+        return _not_examinable("resynthesis", evidence, evidence.abstained, {})
+    if evidence.score > RESYNTHESISED:
+        status = "resynthesised"
+        text = "the lower face departs in sharpness from the rest of the same face further than in authentic clips"
+    elif evidence.score > USUAL:
+        status, text = "inconclusive", "the lower face's sharpness is unusual, but not beyond some authentic clips"
+    else:
+        status = "inconclusive"
+        text = "the lower face is as sharp as usual against the rest; that alone does not show that it is original"
+    return Finding("resynthesis", status, evidence.score, None, None, (Reason("sharpness", text),), (evidence,), {})
+
+
+def _not_examinable(
+    name: Any, evidence: Evidence | None, reasons: tuple[Reason, ...], details: dict[str, Any]
+) -> Finding:
+    cues = () if evidence is None else (evidence,)
+    score = None if evidence is None else evidence.score
+    return Finding(name, "not_examinable", score, None, None, reasons, cues, details)
+
+
+def nothing_to_examine(reason: Reason) -> tuple[Finding, Finding]:
+    """Both findings where there is no face or no speech to begin with."""
+    offset = {"offset_ms": None, "offset_interval_ms": None}
+    return (
+        _not_examinable("sync", None, (reason,), offset),
+        _not_examinable("resynthesis", None, (reason,), {}),
+    )
+
+
+def triage(sync: Finding, resynthesis: Finding) -> float | None:
+    """Rank for an archive: larger = look first; None where neither finding could be examined.
+
+    The larger of two departures in comparable units: how far the agreement lies below that of authentic clips, and how
+    far the sharpness departs, both in their deviations.
+    """
+    values = []
+    if sync.score is not None:
+        figures = sync.cues[0].details
+        values.append((figures["expected"] - figures["agreement"]) / figures["expected_deviation"])
+    if resynthesis.score is not None:
+        values.append(resynthesis.score)
+    return max(values) if values else None

@@ -1,0 +1,323 @@
+"""analyze(path) -> Analysis: the one place that knows the order of the stages.
+
+The picture is decoded once; landmarks and texture are taken frame by frame as it streams by. With more than one thread,
+decoding, landmarks and texture run as an assembly line beside the sound; each stage still sees every frame in
+order, so that the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import lipaccord
+from lipaccord.agreement import RATE_HZ, Reference, lag_curve, support
+from lipaccord.assembly import InlineExecutor, LineExecutor, prefetched
+from lipaccord.bundle import Bundle, load_bundle
+from lipaccord.cues import load_cues
+from lipaccord.errors import BundleError, SettingsError, TracksError
+from lipaccord.faces import FaceTracker, StoredTracker
+from lipaccord.findings import LIMITS, nothing_to_examine, resynthesis_finding, sync_finding, triage
+from lipaccord.landmarks import load_backend, replay
+from lipaccord.media import ClipReader, open_clip
+from lipaccord.mouth import mouth_motion
+from lipaccord.records import (
+    Analysis,
+    Cue,
+    FaceSummary,
+    FaceTrack,
+    Finding,
+    Frame,
+    LandmarkBackend,
+    MouthMotion,
+    MouthPrediction,
+    Reason,
+    Series,
+    SpeechActivity,
+    SpeechFeatures,
+    Tracks,
+)
+from lipaccord.settings import Settings
+from lipaccord.speech import speech_activity, speech_features
+from lipaccord.texture import TextureMeter, TextureSample, texture_track
+
+if TYPE_CHECKING:
+    from lipaccord.predictor import Predictor
+
+LIBRARIES = ("av", "ai-edge-litert", "librosa", "numpy", "opencv-python", "scipy", "silero-vad", "torch")
+MIN_MOUTH_FRAMES = 10  # measurable, for a face to be examined at all
+
+Progress = Callable[[float], None]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What was taken from the picture: face tracks by key, texture samples by key and frame."""
+
+    tracks: dict[int, FaceTrack] = field(default_factory=dict)
+    samples: dict[int, dict[int, Future[TextureSample]]] = field(default_factory=dict)
+
+    def texture(self, key: int) -> list[TextureSample | None]:
+        samples = self.samples[key]
+        frames = (samples.get(int(index)) for index in self.tracks[key].frames)
+        return [None if sample is None else sample.result() for sample in frames]
+
+
+def _watch(
+    frames: Iterator[Frame], tracker: FaceTracker | StoredTracker, backend: LandmarkBackend, worker: Executor
+) -> _Watched:
+    """Follow the faces and measure their texture while the frames stream by."""
+    watched = _Watched()
+    meters: dict[int, TextureMeter] = {}
+    for frame in frames:
+        for sighting in tracker.feed(frame):
+            meter = meters.setdefault(sighting.key, TextureMeter(backend.layout))
+            sample = worker.submit(meter.measure, frame.image, sighting.points)
+            watched.samples.setdefault(sighting.key, {})[frame.index] = sample
+    watched.tracks = tracker.finish()
+    return watched
+
+
+def _reported(frames: Iterator[Frame], reader: ClipReader, progress: Progress | None) -> Iterator[Frame]:
+    """Pass frames on, telling how much of the claimed duration they have covered."""
+    claimed = reader.claimed_duration_s
+    for frame in frames:
+        if progress is not None and claimed and frame.index % 10 == 0:
+            progress(min(1.0, max(0.0, frame.time_s / claimed)))
+        yield frame
+    if progress is not None:
+        progress(1.0)
+
+
+def _listen(reader: ClipReader, weights: bytes) -> tuple[Predictor, SpeechFeatures, SpeechActivity]:
+    """Decode the sound and make ready what hears it."""
+    from lipaccord.predictor import load_predictor  # here, since torch takes its time while the picture is decoded
+
+    predictor = load_predictor(weights)
+    sound = reader.sound()
+    return predictor, speech_features(sound, predictor.shape.features), speech_activity(sound)
+
+
+def _backend(
+    settings: Settings, weights: Path | None, tracks: Path | None, clip_sha256: str
+) -> tuple[LandmarkBackend, FaceTracker | StoredTracker]:
+    """Make the landmark backend and what follows faces with it."""
+    if settings.landmarks != "replay":
+        if tracks is not None:
+            raise SettingsError("stored tracks are read by the landmark backend 'replay' only; add --landmarks replay")
+        backend = load_backend(settings.landmarks, weights)
+        return backend, FaceTracker(backend, settings.max_faces)
+    stored = replay.create(tracks)
+    if stored.clip_sha256 != clip_sha256:
+        raise TracksError(f"{tracks} was made from another clip; store this clip's tracks with --save-tracks first")
+    return stored, StoredTracker(stored.tracks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A face with its mouth beside the predicted one."""
+
+    key: int
+    track: FaceTrack
+    mouth: MouthMotion
+    prediction: MouthPrediction
+
+    def follows(self, activity: SpeechActivity, reference: Reference, max_lag: int) -> tuple[bool, float]:
+        """For choosing the speaker: whether there is speech to judge by, and how well the mouth follows it."""
+        speech = activity.speech
+        examined = speech & np.isfinite(self.prediction.observed[:, 0])
+        if examined.sum() < RATE_HZ or len(speech) <= 2 * max_lag:
+            return False, float(self.track.seen.sum()) * self.track.interocular_px
+        prediction = self.prediction
+        curve = lag_curve(prediction.mean, speech, prediction.observed, prediction.weights, max_lag)
+        return True, support(curve, reference)
+
+
+def _examined(
+    candidates: list[_Candidate], settings: Settings, activity: SpeechActivity, reference: Reference
+) -> _Candidate:
+    """Pick the face that was asked for, or else the one whose mouth follows the speech best."""
+    if settings.face is not None:
+        for candidate in candidates:
+            if candidate.track.id == settings.face:
+                return candidate
+        there = ", ".join(candidate.track.id for candidate in candidates)
+        raise SettingsError(f"there is no measurable face {settings.face!r} in this clip; there are: {there}")
+    if len(candidates) == 1:
+        return candidates[0]
+    max_lag = round(settings.max_lag_s * RATE_HZ)
+    return max(candidates, key=lambda candidate: candidate.follows(activity, reference, max_lag))
+
+
+def _reference(bundle: Bundle) -> Reference:
+    try:
+        return Reference(**bundle.predictor["reference"])
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"the bundle {bundle.name} lacks the reference figures of its predictor ({error})") from error
+
+
+def _summaries(tracks: dict[int, FaceTrack], examined: _Candidate | None) -> tuple[FaceSummary, ...]:
+    return tuple(
+        FaceSummary(
+            track.id,
+            float(track.times_s[0]),
+            float(track.times_s[-1]),
+            track.coverage,
+            track.interocular_px,
+            speaking=examined is not None and key == examined.key,
+        )
+        for key, track in tracks.items()
+    )
+
+
+def _timeline(tracks: Tracks, findings: tuple[Finding, Finding]) -> dict[str, Series]:
+    """Every series for plotting, by name."""
+    mouth, activity = tracks.mouth, tracks.activity
+    series = [
+        Series("mouth.opening", "inter-ocular distances", mouth.times_s, mouth.opening),
+        Series("mouth.yaw", "degrees", mouth.times_s, mouth.pose_deg[:, 0]),
+        Series("speech.activity", "probability of speech", activity.times_s, activity.probability),
+        Series("speech.level", "dB relative to full scale", activity.times_s, activity.level_db),
+    ]
+    for finding in findings:
+        for evidence in finding.cues:
+            series += evidence.series
+    return {one.name: one for one in series}
+
+
+def _versions(backend: LandmarkBackend) -> dict[str, str]:
+    own = {"lipaccord": lipaccord.__version__, "landmarks": f"{backend.name} {backend.version}"}
+    return own | {library: version(library) for library in LIBRARIES}
+
+
+def analyze(
+    path: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    bundle: Path | None = None,
+    weights: Path | None = None,
+    tracks: Path | None = None,
+    save_tracks: Path | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Examine one clip.
+
+    Parameters
+    ----------
+    path : path-like
+        A regular file with a moving picture and sound; read, never written.
+    settings : Settings, optional
+        What to examine and how.
+    bundle : Path, optional
+        Folder of a bundle; by default the one that is shipped.
+    weights : Path, optional
+        Folder of weights for the landmark backend ``face-alignment``.
+    tracks : Path, optional
+        Stored tracks for the landmark backend ``replay``.
+    save_tracks : Path, optional
+        Where to store the face tracks, for an exact repetition.
+    threads : int
+        At least 1; more than 3 help little. The result does not depend on it.
+    progress : callable, optional
+        Told the fraction of the picture that is done, 0 to 1.
+
+    Returns
+    -------
+    Analysis
+        A clip without a face, without speech or too short is a result too: its findings are
+        ``not_examinable`` and say why.
+
+    Raises
+    ------
+    MediaError
+        The clip can't be examined at all.
+    BackendMissing, BundleError, SettingsError, TracksError
+        As their names say.
+
+    Examples
+    --------
+    >>> import lipaccord
+    >>> analysis = lipaccord.analyze("fixtures/obama_speech.mp4")
+    >>> analysis.findings["sync"].status
+    'in_sync'
+    """
+    chosen = settings or Settings()
+    if threads < 1:
+        raise SettingsError(f"threads = {threads} is out of range; at least 1 is needed")
+    loaded = load_bundle(bundle)
+    reference = _reference(loaded)
+    cv2.setNumThreads(1)
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_clip(path, start_s=chosen.start_s, end_s=chosen.end_s, threads=threads))
+        backend, tracker = _backend(chosen, weights, tracks, reader.sha256)
+        line = stack.enter_context(LineExecutor() if threads > 1 else InlineExecutor())
+        side = stack.enter_context(LineExecutor() if threads > 1 else InlineExecutor())
+        hearing = side.submit(_listen, reader, loaded.weights)
+        frames = stack.enter_context(prefetched(reader.frames(), threads))
+        watched = _watch(_reported(frames, reader, progress), tracker, backend, line)
+        predictor, features, activity = hearing.result()
+        clip = reader.clip()
+    if save_tracks is not None:
+        replay.save_tracks(save_tracks, clip.sha256, backend, list(watched.tracks.values()))
+    usable = {key: mouth_motion(track) for key, track in watched.tracks.items()}
+    usable = {key: mouth for key, mouth in usable.items() if mouth.valid.sum() >= MIN_MOUTH_FRAMES}
+    predictions = predictor.predict(features, list(usable.values()))
+    candidates = [
+        _Candidate(key, watched.tracks[key], mouth, prediction)
+        for (key, mouth), prediction in zip(usable.items(), predictions, strict=True)
+    ]
+    common: dict[str, Any] = {
+        "clip": clip,
+        "bundle": {"name": loaded.name, "version": loaded.version, "sha256": loaded.sha256},
+        "settings_digest": chosen.digest,
+        "versions": _versions(backend),
+        "limits": LIMITS,
+    }
+    if not candidates:
+        return _no_face(watched, common)
+    examined = _examined(candidates, chosen, activity, reference)
+    texture = texture_track(watched.texture(examined.key), examined.track, examined.mouth)
+    measured = Tracks(examined.track, examined.mouth, texture, activity, examined.prediction)
+    return _conclude(measured, load_cues(chosen, reference), _summaries(watched.tracks, examined), common)
+
+
+def _no_face(watched: _Watched, common: dict[str, Any]) -> Analysis:
+    """Conclude for a clip without a measurable face."""
+    if watched.tracks:
+        reason = Reason("no_measurable_mouth", "no face is large, frontal and clear enough to measure its mouth")
+    else:
+        reason = Reason("no_face", "no face was found in the picture")
+    sync, resynthesis = nothing_to_examine(reason)
+    return Analysis(
+        faces=_summaries(watched.tracks, None),
+        findings={"sync": sync, "resynthesis": resynthesis},
+        segments=(),
+        triage=None,
+        timeline={},
+        **common,
+    )
+
+
+def _conclude(tracks: Tracks, cues: list[Cue], faces: tuple[FaceSummary, ...], common: dict[str, Any]) -> Analysis:
+    """Measure every cue and judge the findings."""
+    evidence = {cue.name: cue.measure(tracks) for cue in cues}
+    sync, resynthesis = sync_finding(evidence["sync"]), resynthesis_finding(evidence["blur"])
+    segments = [segment for cue in evidence.values() for segment in cue.segments]
+    return Analysis(
+        faces=faces,
+        findings={"sync": sync, "resynthesis": resynthesis},
+        segments=tuple(sorted(segments, key=lambda segment: segment.interval)),
+        triage=triage(sync, resynthesis),
+        timeline=_timeline(tracks, (sync, resynthesis)),
+        **common,
+    )

@@ -1,0 +1,201 @@
+"""An `Analysis` as a table for people, on a console of rich.
+
+Conventions: what comes from the clip or from its path is data. It is never read as markup, and whatever in it
+could steer a terminal or turn the direction of the text is shown as an escape. Nothing depends on colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lipaccord.records import Analysis, Clip, Finding, FindingName, Segment
+
+STATUS_WORDS = {
+    "in_sync": ("in sync", "the mouth follows this speech"),
+    "offset": ("offset", "the mouth follows this speech, but the sound comes too late or too early"),
+    "unrelated": ("unrelated", "the mouth does not follow this speech at any offset examined"),
+    "partly_unrelated": ("partly unrelated", "in some stretches the mouth does not follow this speech"),
+    "authentic_texture": ("authentic texture", "the lower face looks as sharp as the rest of the face suggests"),
+    "resynthesised": ("mouth re-synthesised", "the lower face does not match the rest of the same face"),
+    "inconclusive": ("inconclusive", "it was measured, but the measure decides nothing"),
+    "not_examinable": ("not examinable", "there is too little to judge by"),
+}
+"""A short name for each status, and what it says."""
+
+QUIET_STATUSES = {"in_sync", "authentic_texture"}
+LOUD_STATUSES = {"unrelated", "partly_unrelated", "resynthesised"}
+HYPOTHESES: dict[FindingName, str] = {
+    "sync": "sound and mouth recorded apart, against together",
+    "resynthesis": "lower face synthesised, against camera original",
+}
+MAX_SEGMENTS = 4
+MAX_TIMES = 5
+
+Row = tuple[str, Text]
+
+
+def plain(text: str) -> str:
+    r"""Return `text` on one line, with everything unprintable as a visible escape.
+
+    That takes in control characters, escape sequences, marks that turn the direction of the text, and
+    bytes of a path that are no text (``\xff``).
+    """
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # how Python passes on a byte of a path that is no UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _size(clip: Clip) -> str:
+    video, audio = clip.video, clip.audio
+    rate = "" if video.counted_rate_hz is None else f" at {video.counted_rate_hz:.4g} frames a second"
+    variable = " (variable)" if video.variable_rate else ""
+    return (
+        f"{clip.duration_s:.1f} s; {video.width} x {video.height} {video.codec}{rate}{variable}; "
+        f"sound {audio.codec}, {audio.sample_rate_hz / 1000:g} kHz {audio.layout}"
+    )
+
+
+def _offset_row(finding: Finding) -> Iterator[Row]:
+    offset, interval = finding.details.get("offset_ms"), finding.details.get("offset_interval_ms")
+    if offset is None or finding.status == "unrelated":
+        return
+    spread = "" if interval is None else f", 95% interval {round(interval[0]):+d} to {round(interval[1]):+d} ms"
+    yield "offset", Text(f"{round(offset):+d} ms{spread} (+ = the sound comes late)")
+
+
+def _score_rows(finding: Finding) -> Iterator[Row]:
+    if finding.log10_lr is not None:
+        bounds = finding.bounds
+        backed = "" if bounds is None else f", within the bounds {bounds[0]:+.1f} to {bounds[1]:+.1f}"
+        yield "log10 LR", Text(f"{finding.log10_lr:+.2f}{backed}: {HYPOTHESES[finding.name]}")
+    elif finding.score is not None:
+        yield "score", Text(f"{finding.score:.3g} (raw score, not calibrated: larger = more suspicious)")
+
+
+def _times(times: tuple[float, ...]) -> str:
+    return ", ".join(f"{time:.2f}" for time in times[:MAX_TIMES]) + " s"
+
+
+def _look_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row]:
+    """Say where to look: stretches that carry a finding of their own, then single pictures by cue."""
+    for segment in segments[:MAX_SEGMENTS]:
+        yield "look at", Text(plain(f"{segment.interval}: {segment.summary}"))
+    if len(segments) > MAX_SEGMENTS:
+        yield "look at", Text(f"{len(segments) - MAX_SEGMENTS} more, in the JSON under segments")
+    for cue in finding.cues:
+        if cue.frames_s:
+            yield "look at", Text(plain(f"the pictures at {_times(cue.frames_s)} (cue {cue.cue}, most telling first)"))
+
+
+def _finding_rows(finding: Finding, segments: tuple[Segment, ...]) -> Iterator[Row]:
+    name, meaning = STATUS_WORDS[finding.status]
+    colour = "green" if finding.status in QUIET_STATUSES else "red" if finding.status in LOUD_STATUSES else "yellow"
+    yield "finding", Text.assemble((name.upper(), f"bold {colour}"), ": ", meaning)
+    yield from _offset_row(finding)
+    yield from _score_rows(finding)
+    for reason in finding.reasons:
+        yield "because", Text(plain(reason.text))
+    said = {reason.text for reason in finding.reasons}
+    for cue in finding.cues:
+        if cue.score is not None and cue.summary not in said:
+            yield "measured", Text(plain(cue.summary))
+    yield from _look_rows(finding, [segment for segment in segments if segment.finding == finding.name])
+
+
+def _findings_table(analysis: Analysis) -> Table:
+    table = Table(box=box.HORIZONTALS, show_header=False, pad_edge=False, expand=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(ratio=1, overflow="fold")
+    for name, finding in analysis.findings.items():
+        table.add_section()
+        last = ("", "")
+        for label, text in _finding_rows(finding, analysis.segments):
+            shown = (name if not last[0] else "", label if label != last[1] else "")
+            table.add_row(*shown, text)
+            last = (name, label)
+    return table
+
+
+def _face_lines(analysis: Analysis) -> Iterator[Text]:
+    if not analysis.faces:
+        yield Text("none found")
+    for face in analysis.faces:
+        examined = ", examined" if face.speaking else ""
+        yield Text.assemble(
+            (plain(face.id) + examined, "bold" if face.speaking else ""),
+            f": {face.start_s:.2f}-{face.end_s:.2f} s, located in {face.coverage:.0%} of its frames, "
+            f"eyes {face.interocular_px:.0f} pixels apart",
+        )
+
+
+def _unjudged_lines(analysis: Analysis) -> Iterator[Text]:
+    """Say which cues abstained and why, unless the finding has just said so."""
+    for finding in analysis.findings.values():
+        said = {reason.text for reason in finding.reasons}
+        for cue in finding.cues:
+            texts = [reason.text for reason in cue.abstained if reason.text not in said]
+            if texts:
+                yield Text(plain(f"{cue.cue} ({finding.name}): {' '.join(texts)}"))
+
+
+def _print_list(console: Console, title: str, lines: list[Text], style: str = "") -> None:
+    if not lines:
+        return
+    console.print(Text(title, style=style or "bold"))
+    for line in lines:
+        console.print(Padding(line, (0, 0, 0, 2)), style=style, overflow="fold")
+
+
+def print_analysis(analysis: Analysis, console: Console) -> None:
+    """Print what was examined, the findings with their reasons, and what could not be judged.
+
+    Raises
+    ------
+    OSError
+        The stream of the console can't be written.
+    """
+    clip = analysis.clip
+    console.print(Text(plain(PurePath(clip.path).name), style="bold"), overflow="fold")
+    console.print(Text(plain(_size(clip))))
+    for note in clip.notes:
+        console.print(Text(plain(f"note: {note}"), style="yellow"), overflow="fold")
+    console.print(_findings_table(analysis))
+    _print_list(console, "Faces", list(_face_lines(analysis)))
+    _print_list(console, "Could not be judged", list(_unjudged_lines(analysis)))
+    _print_list(console, "What this can't tell", [Text(plain(limit)) for limit in analysis.limits], "dim")
+    used = " ".join(filter(None, (analysis.bundle.get("name"), analysis.bundle.get("version"))))
+    console.print(Text(plain(f"Bundle {used}; settings {analysis.settings_digest}; triage {_triage(analysis)}"), "dim"))
+
+
+def print_pairs(pairs: dict[str, str], console: Console) -> None:
+    """Print values by name, each line of a value on its own and unbroken, so that it can be copied.
+
+    Raises
+    ------
+    OSError
+        The stream of the console can't be written.
+    """
+    width = max(map(len, pairs))
+    for name, value in pairs.items():
+        for number, line in enumerate(value.splitlines()):
+            label = "" if number else name
+            console.print(Text.assemble((f"{label:{width}}", "bold"), f"  {plain(line)}"), soft_wrap=True)
+
+
+def _triage(analysis: Analysis) -> str:
+    return "none" if analysis.triage is None else f"{analysis.triage:.3g}"

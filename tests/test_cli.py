@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import lipaccord
+from analyses import analysis
+from lipaccord import cli, errors
+from lipaccord.records import Analysis
+from lipaccord.report.json import to_text
+from lipaccord.settings import Settings
+
+Calls = list[dict[str, Any]]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+def stub(monkeypatch: pytest.MonkeyPatch, module: str, function: str, replacement: Callable[..., Any]) -> None:
+    """Put a module with one function in the place of a heavy one."""
+    name = f"lipaccord.{module}"
+    stand_in = types.ModuleType(name)
+    setattr(stand_in, function, replacement)
+    monkeypatch.setitem(sys.modules, name, stand_in)
+    monkeypatch.setattr(lipaccord, module, stand_in, raising=False)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Replace the pipeline; return what it was called with."""
+    made: Calls = []
+
+    def analyze(path: str, **options: Any) -> Analysis:
+        options["progress"](0.5)
+        made.append({"path": path, **options})
+        return analysis()
+
+    stub(monkeypatch, "pipeline", "analyze", analyze)
+    return made
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def analyze(path: str, **options: Any) -> Analysis:
+        raise error
+
+    stub(monkeypatch, "pipeline", "analyze", analyze)
+
+
+def test_the_table_goes_to_standard_output(calls: Calls) -> None:
+    result = run("analyze", "clip.mp4")
+    assert result.exit_code == 0
+    assert "OFFSET" in result.stdout
+    assert result.stderr == ""
+    assert calls[0]["path"] == "clip.mp4"
+    assert calls[0]["settings"] == Settings()
+    assert calls[0]["threads"] == 2
+    assert all(calls[0][name] is None for name in ("bundle", "weights", "tracks", "save_tracks"))
+
+
+def test_json_on_standard_output_is_alone_there(calls: Calls) -> None:
+    result = run("analyze", "clip.mp4", "--json", "-")
+    assert result.exit_code == 0
+    assert result.stdout == to_text(analysis())
+    assert "OFFSET" in result.stderr
+
+
+def test_json_to_a_file_and_the_table_beside_it(calls: Calls, tmp_path: Path) -> None:
+    result = run("analyze", "clip.mp4", "--json", str(tmp_path / "result.json"))
+    assert result.exit_code == 0
+    assert (tmp_path / "result.json").read_text(encoding="utf-8") == to_text(analysis())
+    assert "OFFSET" in result.stdout
+
+
+def test_quiet_leaves_only_what_was_asked_for(calls: Calls) -> None:
+    assert run("analyze", "clip.mp4", "--quiet").output == ""
+    result = run("analyze", "clip.mp4", "--quiet", "--json", "-")
+    assert (result.stdout, result.stderr) == (to_text(analysis()), "")
+
+
+def test_options_reach_the_pipeline(calls: Calls, tmp_path: Path) -> None:
+    tracks, weights, bundle = tmp_path / "tracks.npz", tmp_path / "weights", tmp_path / "bundle"
+    arguments = ["--tracks", str(tracks), "--weights", str(weights), "--bundle", str(bundle), "--threads", "1"]
+    assert run("analyze", "clip.mp4", *arguments, "--save-tracks", str(tmp_path / "new.npz")).exit_code == 0
+    assert calls[0]["tracks"] == tracks
+    assert calls[0]["weights"] == weights
+    assert calls[0]["bundle"] == bundle
+    assert calls[0]["save_tracks"] == tmp_path / "new.npz"
+    assert calls[0]["threads"] == 1
+
+
+def test_options_go_before_the_settings_file(calls: Calls, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('face = "face-2"\nmax_lag_s = 2.0\nstart_s = 1.0\n', encoding="utf-8")
+    arguments = ["--settings", str(file), "--start", "3.5", "--end", "9", "--landmarks", "replay"]
+    assert run("analyze", "clip.mp4", *arguments).exit_code == 0
+    assert calls[0]["settings"] == Settings(face="face-2", max_lag_s=2.0, start_s=3.5, end_s=9.0, landmarks="replay")
+    assert run("analyze", "clip.mp4", "--settings", str(file), "--face", "face-1", "--start", "0").exit_code == 0
+    assert calls[1]["settings"] == Settings(face="face-1", max_lag_s=2.0, start_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UnreadableMedia, 3),
+        (errors.NoVideo, 3),
+        (errors.NoAudio, 3),
+        (errors.MediaError, 3),
+        (errors.BackendMissing, 4),
+        (errors.BundleError, 2),
+        (errors.SettingsError, 2),
+        (errors.TracksError, 2),
+        (errors.TrainingError, 2),
+        (errors.LipAccordError, 2),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception], code: int
+) -> None:
+    raising(monkeypatch, error("the trouble\x1b[2J\nand the remedy"))
+    result = run("analyze", "clip.mp4", "--json", "-")
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr == "lipaccord: the trouble\\x1b[2J\\nand the remedy\n"
+
+
+def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    result = run("analyze", "clip.mp4")
+    assert result.exit_code == 130
+    assert result.stderr == "lipaccord: interrupted\n"
+
+
+def test_an_error_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, ZeroDivisionError("a fault"))
+    assert isinstance(run("analyze", "clip.mp4").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze"],
+        ["analyze", "clip.mp4", "--threads", "0"],
+        ["analyze", "clip.mp4", "--start", "soon"],
+        ["analyze", "clip.mp4", "--unknown"],
+        ["analyse", "clip.mp4"],
+        ["train", "data"],
+        ["train", "data", "--out", "bundle", "--configuration", "other"],
+    ],
+)
+def test_wrong_use(calls: Calls, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr
+    assert calls == []
+
+
+def test_unknown_setting(calls: Calls, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("speed = 1\n", encoding="utf-8")
+    result = run("analyze", "clip.mp4", "--settings", str(file))
+    assert (result.exit_code, calls) == (2, [])
+    assert result.stderr.startswith("lipaccord: ")
+    assert "there is no setting 'speed'" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--save-tracks"])
+@pytest.mark.parametrize("place", ["missing/result", "folder", "file/result"])
+def test_output_that_can_not_be_written_is_refused_before_the_work(
+    calls: Calls, tmp_path: Path, option: str, place: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    target = tmp_path / place
+    result = run("analyze", "clip.mp4", option, str(target))
+    assert (result.exit_code, calls) == (2, [])
+    assert result.stderr.startswith(f"lipaccord: {target} can't be written (")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_output_in_a_folder_without_permission(calls: Calls, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = run("analyze", "clip.mp4", "--json", str(tmp_path / "result.json"))
+    tmp_path.chmod(0o700)
+    assert (result.exit_code, calls) == (2, [])
+    assert "Permission denied" in result.stderr
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_clip_is_never_overwritten(calls: Calls, tmp_path: Path, linked: bool) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    clip.write_bytes(b"evidence")
+    if linked:
+        target.hardlink_to(clip)
+    result = run("analyze", str(clip), "--json", str(target if linked else clip))
+    assert (result.exit_code, calls) == (2, [])
+    assert "would overwrite" in result.stderr
+    assert clip.read_bytes() == b"evidence"
+
+
+def test_two_outputs_in_one_file_are_refused(calls: Calls, tmp_path: Path) -> None:
+    target = str(tmp_path / "result")
+    result = run("analyze", "clip.mp4", "--json", target, "--save-tracks", target)
+    assert (result.exit_code, calls) == (2, [])
+    assert "--save-tracks" in result.stderr
+
+
+def test_a_full_disk_is_one_line(calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lipaccord.report.json.write_text", full)
+    target = tmp_path / "result.json"
+    result = run("analyze", "clip.mp4", "--json", str(target))
+    assert result.exit_code == 2
+    assert result.stderr == f"lipaccord: {target} can't be written (No space left on device); name another place\n"
+
+
+STAND_IN = """
+import sys, types
+import lipaccord
+from analyses import analysis
+sys.modules["lipaccord.pipeline"] = lipaccord.pipeline = types.ModuleType("lipaccord.pipeline")
+lipaccord.pipeline.analyze = lambda path, **options: analysis()
+from lipaccord.cli import app
+sys.argv = ["lipaccord", "analyze", "clip.mp4", *sys.argv[1:]]
+app()
+"""
+
+
+def start(*arguments: str, stdout: Any, encoding: str = "utf-8") -> tuple[int, str]:
+    """Run the command in a process of its own; return its exit code and what it wrote to standard error."""
+    folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", STAND_IN, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": folders, "PYTHONIOENCODING": encoding, "PYTHONUNBUFFERED": ""},
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json", "-", "--quiet")])
+def test_a_reader_that_has_gone_is_no_traceback(arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert start(*arguments, stdout=writer) == (141, "")
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [(), ("--json", "-", "--quiet")])
+def test_standard_output_on_a_full_disk(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        code, message = start(*arguments, stdout=full)
+    assert code == 2
+    assert "can't be written (No space left on device)" in message
+    assert message.count("\n") == 1
+
+
+def test_an_encoding_that_lacks_a_character(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        assert start(stdout=out, encoding="ascii") == (0, "")
+    assert rb"a[bold]b\xfc[on red]" in (tmp_path / "out").read_bytes()
+
+
+def test_train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    def train(data: Path, out: Path, **options: Any) -> None:
+        progress = options.pop("progress")
+        for stage, fraction in (("reading clips", 0.5), ("reading clips", 1.0), ("training paper", 0.1)):
+            progress(stage, fraction)
+        made.append((data, out, options))
+
+    stub(monkeypatch, "training", "train", train)
+    out = tmp_path / "new" / "bundle"
+    result = run("train", "data", "--out", str(out), "--configuration", "paper", "--seed", "7", "--cache", "kept")
+    assert result.exit_code == 0
+    assert made == [(Path("data"), out, {"configuration": "paper", "cache": Path("kept"), "seed": 7})]
+    assert result.stdout == ""
+    assert result.stderr == "lipaccord: reading clips\nlipaccord: training paper\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_finds_out_first_whether_it_can_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stub(monkeypatch, "training", "train", lambda *_, **__: pytest.fail("it was started"))
+    (tmp_path / "file").touch()
+    result = run("train", "data", "--out", str(tmp_path / "file" / "bundle"))
+    assert result.exit_code == 2
+    assert "can't be written (Not a directory)" in result.stderr
+
+
+def test_train_with_too_little_material(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def train(data: Path, out: Path, **options: Any) -> None:
+        raise errors.TrainingError("data holds no clip")
+
+    stub(monkeypatch, "training", "train", train)
+    result = run("train", "data", "--out", str(tmp_path / "bundle"))
+    assert (result.exit_code, result.stderr) == (2, "lipaccord: data holds no clip\n")
+
+
+def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    result = run("info")
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert f"lipaccord {lipaccord.__version__}" in text
+    assert f"torch {metadata.version('torch')}" in text
+    assert "default bundle" in text
+    assert "embedded" in text
+    assert "weights are lacking" in text
+
+
+def test_help_of_every_command_says_what_it_does() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in ("analyze", "train", "info"):
+        assert command in result.stdout
+        assert run(command, "--help").exit_code == 0
+    assert "Examine one clip" in result.stdout
+
+
+def test_exit_codes_are_those_of_the_contract() -> None:
+    assert (cli.ExitCode.USAGE, cli.ExitCode.MEDIA, cli.ExitCode.MISSING) == (2, 3, 4)
+
+
+def test_json_of_a_path_with_stray_bytes_is_json(calls: Calls) -> None:
+    assert json.loads(run("analyze", "clip\udcff.mp4", "--json", "-").stdout)["clip"]["path"]

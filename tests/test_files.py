@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from lipaccord.files import check_folder, check_writable, write_text
+
+
+def test_a_file_is_written_beside_its_place_and_nothing_is_left(tmp_path: Path) -> None:
+    target = tmp_path / ("n" * 250)
+    check_writable(target)
+    assert list(tmp_path.iterdir()) == []
+    write_text(target, "caf\u00e9\n")
+    assert target.read_bytes() == b"caf\xc3\xa9\n"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "result.json"
+    target.write_text("old", encoding="utf-8")
+
+    def full(self: Path, other: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(target, "new")
+    assert target.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "result.json", tmp_path / "link.json"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    check_writable(link)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == "new"
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_writable(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    write_text(pipe, "through")
+    reader.join(timeout=10)
+    assert read == ["through"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(("name", "error"), [("", IsADirectoryError), ("no/x", FileNotFoundError)])
+def test_a_place_that_can_not_be_written(tmp_path: Path, name: str, error: type[OSError]) -> None:
+    with pytest.raises(error):
+        check_writable(tmp_path / name)
+    with pytest.raises(error):
+        write_text(tmp_path / name, "x")
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        check_folder(tmp_path / "missing")

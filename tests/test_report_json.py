@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, SEGMENT, SYNC, VIDEO, analysis
+from lipaccord.records import Evidence, Finding, Interval, Series
+from lipaccord.report.json import analysis_to_dict, to_text, write_json
+
+FINDING_KEYS = {"status", "log10_lr", "bounds", "score", "reasons", "cues"}
+
+
+def test_top_level_keys() -> None:
+    assert list(analysis_to_dict(analysis())) == [
+        "schema",
+        "clip",
+        "faces",
+        "findings",
+        "segments",
+        "triage",
+        "timeline",
+        "bundle",
+        "settings_digest",
+        "versions",
+        "limits",
+    ]
+
+
+def test_schema_and_what_repeats_the_examination() -> None:
+    result = analysis_to_dict(analysis())
+    assert result["schema"] == "lipaccord/analysis/1"
+    assert result["bundle"] == {"name": "lipaccord", "version": "1", "sha256": "b" * 64}
+    assert result["settings_digest"] == "0123456789abcdef"
+    assert result["versions"] == {"av": "18.1.0", "torch": "2.13.0"}
+    assert result["limits"] == ["It speaks of consistency, not of intent."]
+    assert result["triage"] == 0.75
+
+
+def test_clip() -> None:
+    clip = analysis_to_dict(analysis())["clip"]
+    assert list(clip) == ["path", "sha256", "duration_s", "container", "video", "audio", "notes"]
+    assert (clip["sha256"], clip["duration_s"], clip["container"]) == ("a" * 64, 10.02, "mov,mp4")
+    assert clip["video"].keys() == {field.name for field in dataclasses.fields(VIDEO)}
+    assert clip["video"]["counted_duration_s"] == 10.0
+    assert clip["video"]["counted_rate_hz"] == 25.0
+    assert clip["video"]["gaps"] == [{"start_s": 1.0, "end_s": 1.5}]
+    assert clip["audio"]["claimed_duration_s"] is None
+    assert clip["audio"]["channels"] == 2
+    assert str(clip["audio"]["start_s"]) == "0.0"  # not minus zero
+    assert clip["notes"] == ["one frame is missing"]
+
+
+def test_faces() -> None:
+    assert analysis_to_dict(analysis())["faces"][0] == {
+        "id": "face-1",
+        "start_s": 0.0,
+        "end_s": 9.96,
+        "coverage": 0.98,
+        "interocular_px": 57.3,
+        "speaking": True,
+    }
+    assert [face["speaking"] for face in analysis_to_dict(analysis())["faces"]] == [True, False]
+
+
+def test_sync() -> None:
+    sync = analysis_to_dict(analysis())["findings"]["sync"]
+    assert sync.keys() == FINDING_KEYS | {"offset_ms", "offset_interval_ms"}
+    assert sync["status"] == "offset"
+    assert sync["offset_ms"] == 240.0
+    assert sync["offset_interval_ms"] == [221.0, 262.5]
+    assert sync["log10_lr"] is None
+    assert sync["bounds"] is None
+    assert sync["score"] == 1.234568
+    assert sync["reasons"] == [{"code": "late", "text": "The sound comes 240 ms late."}]
+
+
+def test_cues() -> None:
+    cues = analysis_to_dict(analysis())["findings"]["sync"]["cues"]
+    assert list(cues) == ["agreement", "silence"]
+    assert cues["agreement"] == {
+        "score": 1.234568,
+        "log10_lr": None,
+        "summary": AGREEMENT.summary,
+        "frames_s": [2.5, 1.0],
+        "version": "2",
+        "abstained": [],
+        "details": {"apple": [0.1, 3], "lag_s": 0.123457, "zebra": None},
+    }
+    assert list(cues["agreement"]["details"]) == ["apple", "lag_s", "zebra"]
+    assert cues["silence"]["score"] is None
+    assert cues["silence"]["abstained"] == [{"code": "no_pause", "text": "Nobody pauses long enough to compare."}]
+
+
+def test_resynthesis_that_could_not_be_examined() -> None:
+    finding = analysis_to_dict(analysis())["findings"]["resynthesis"]
+    assert finding.keys() == FINDING_KEYS
+    assert finding["status"] == "not_examinable"
+    assert finding["score"] is None
+    assert finding["reasons"][0]["code"] == "too_small"
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        dataclasses.replace(SYNC, status="unrelated"),
+        dataclasses.replace(SYNC, status="not_examinable", score=None, cues=(), details={}),
+    ],
+    ids=lambda finding: finding.status,
+)
+def test_no_offset_is_null(finding: Finding) -> None:
+    sync = analysis_to_dict(analysis(finding))["findings"]["sync"]
+    assert sync["offset_ms"] is None
+    assert sync["offset_interval_ms"] is None
+
+
+def test_calibrated_finding() -> None:
+    finding = dataclasses.replace(NOT_EXAMINABLE, status="resynthesised", score=3.0, log10_lr=1.5, bounds=(-1.0, 2.0))
+    result = analysis_to_dict(analysis(finding))["findings"]["resynthesis"]
+    assert (result["log10_lr"], result["bounds"]) == (1.5, [-1.0, 2.0])
+
+
+def test_own_details_of_a_finding_are_merged_into_it() -> None:
+    finding = dataclasses.replace(SYNC, details={"speech_s": 4.12345678})
+    assert analysis_to_dict(analysis(finding))["findings"]["sync"]["speech_s"] == 4.123457
+
+
+@pytest.mark.parametrize("name", ["status", "score"])
+def test_details_must_not_replace_what_every_finding_has(name: str) -> None:
+    finding = dataclasses.replace(SYNC, details={name: 1})
+    with pytest.raises(ValueError, match=f"sync must not replace {name}"):
+        analysis_to_dict(analysis(finding))
+
+
+def test_segments() -> None:
+    assert analysis_to_dict(analysis())["segments"] == [
+        {
+            "start_s": 2.0,
+            "end_s": 3.5,
+            "finding": "sync",
+            "log10_lr": None,
+            "score": 2.0,
+            "summary": SEGMENT.summary,
+        }
+    ]
+
+
+def test_timeline_has_null_for_no_value() -> None:
+    assert analysis_to_dict(analysis())["timeline"] == {
+        "agreement.by_time": {"unit": "correlation", "times_s": [0.0, 0.1, 0.3], "values": [0.5, None, 0.3333333]}
+    }
+
+
+def test_nothing_examinable_has_no_triage() -> None:
+    assert analysis_to_dict(analysis(triage=None, faces=(), segments=(), timeline={}))["triage"] is None
+
+
+def test_details_that_are_no_json_are_refused() -> None:
+    cue = Evidence("agreement", "1", "sync", 1.0, "", details={"odd": {1, 2}})
+    with pytest.raises(TypeError, match="odd is a set"):
+        analysis_to_dict(analysis(dataclasses.replace(SYNC, cues=(cue,))))
+
+
+def test_stray_bytes_of_a_path_become_escapes() -> None:
+    path = analysis_to_dict(analysis())["clip"]["path"]
+    assert path.startswith("clips/a[bold]b")
+    assert "\\udcff" in path
+    path.encode("utf-8")
+
+
+def _refuse(constant: str) -> Any:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_text_is_strict_ascii_and_says_what_the_dict_says() -> None:
+    text = to_text(analysis())
+    assert text.isascii()
+    assert text.endswith("}\n")
+    assert json.loads(text, parse_constant=_refuse) == analysis_to_dict(analysis())
+    assert analysis().to_dict() == analysis_to_dict(analysis())
+
+
+def test_text_does_not_depend_on_noise_or_on_the_order_of_what_has_none() -> None:
+    noisy = Series("agreement.by_time", "correlation", np.array([0.0, 0.1, 0.3]) + 1e-9, np.array([0.5, np.nan, 1 / 3]))
+    other = analysis(
+        dataclasses.replace(SYNC, score=1.2345678900001, cues=SYNC.cues[::-1]),
+        timeline={noisy.name: noisy},
+        versions={"av": "18.1.0", "torch": "2.13.0"},
+        clip=dataclasses.replace(CLIP, duration_s=10.02 + 1e-10),
+    )
+    assert to_text(other) == to_text(analysis())
+
+
+def test_text_is_short_and_readable() -> None:
+    lines = to_text(analysis()).splitlines()
+    assert '   "times_s": [0.0, 0.1, 0.3],' in lines
+    assert ' "limits": ["It speaks of consistency, not of intent."]' in lines
+
+
+def test_a_large_number_keeps_its_size() -> None:
+    facts = dataclasses.replace(VIDEO, counted_rate_hz=123456789.0, gaps=(Interval(1e7, 1e7 + 0.123456789),))
+    video = analysis_to_dict(analysis(clip=dataclasses.replace(CLIP, video=facts)))["clip"]["video"]
+    assert video["counted_rate_hz"] == 123456800.0
+    assert video["gaps"] == [{"start_s": 1e7, "end_s": 10000000.123457}]
+
+
+def test_write_json_to_a_file_and_to_a_stream(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    target.write_text("old", encoding="utf-8")
+    stream = io.StringIO()
+    write_json(analysis(), target)
+    write_json(analysis(), stream)
+    assert target.read_text(encoding="utf-8") == stream.getvalue() == to_text(analysis())
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_result_that_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    target.write_text("old", encoding="utf-8")
+    with pytest.raises(ValueError, match="must not replace score"):
+        write_json(analysis(dataclasses.replace(SYNC, details={"score": 1})), target)
+    assert target.read_text(encoding="utf-8") == "old"

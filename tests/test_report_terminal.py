@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from analyses import HOSTILE_NAME, NOT_EXAMINABLE, SEGMENT, SYNC, analysis
+from lipaccord import records
+from lipaccord.records import Analysis, Finding, FindingName, Interval
+from lipaccord.report.terminal import STATUS_WORDS, plain, print_analysis, print_pairs
+
+NOT_USED = re.compile(r"fake|probab|confiden|malicious|tamper", re.IGNORECASE)
+
+
+def printed(result: Analysis, **options: Any) -> str:
+    stream = io.StringIO()
+    print_analysis(result, Console(file=stream, **({"width": 80} | options)))
+    return stream.getvalue()
+
+
+def words(result: Analysis, **options: Any) -> str:
+    """Return what is printed, with line breaks and columns taken out."""
+    return " ".join(printed(result, **options).split())
+
+
+def examined(status: str, **changes: Any) -> Finding:
+    of_sync = {"in_sync", "offset", "unrelated", "partly_unrelated"}
+    name: FindingName = "sync" if status in of_sync else "resynthesis"
+    return dataclasses.replace(SYNC, name=name, status=status, **changes)
+
+
+def test_findings_faces_and_what_could_not_be_judged() -> None:
+    text = words(analysis(), width=200)
+    for part in (
+        "10.0 s; 640 x 360 h264 at 25 frames a second; sound aac, 48 kHz stereo",
+        "note: one frame is missing",
+        "OFFSET: the mouth follows this speech, but the sound comes too late or too early",
+        "+240 ms, 95% interval +221 to +262 ms (+ = the sound comes late)",
+        "1.23 (raw score, not calibrated: larger = more suspicious)",
+        "because The sound comes 240 ms late.",
+        "measured The mouth agrees best with this speech at +240 ms.",
+        "look at 2.00-3.50 s: Speech over a still mouth.",
+        "the pictures at 2.50, 1.00 s (cue agreement, most telling first)",
+        "NOT EXAMINABLE: there is too little to judge by",
+        "because The eyes are 19 pixels apart; use a larger copy.",
+        "face-1, examined: 0.00-9.96 s, located in 98% of its frames, eyes 57 pixels apart",
+        "face-2: 1.00-2.00 s",
+        "silence (sync): Nobody pauses long enough to compare.",
+        "It speaks of consistency, not of intent.",
+        "Bundle lipaccord 1; settings 0123456789abcdef; triage 0.75",
+    ):
+        assert part in text
+    assert text.count("2.00-3.50 s") == 1
+
+
+def test_a_summary_that_is_the_reason_is_not_repeated() -> None:
+    reason = records.Reason("late", SYNC.cues[1].summary)
+    assert "measured" not in words(analysis(dataclasses.replace(SYNC, reasons=(reason,))))
+
+
+def test_what_a_finding_has_said_is_not_repeated() -> None:
+    assert words(analysis(), width=200).count("19 pixels apart") == 1
+
+
+def test_every_status_of_the_contract_has_words() -> None:
+    promised = set(re.findall(r"``([a-z]+_?[a-z_]*)``", str(records.Finding.__doc__))) - {"offset_ms"}
+    assert promised - {"offset_interval_ms"} == set(STATUS_WORDS)
+
+
+@pytest.mark.parametrize("status", STATUS_WORDS)
+def test_every_status_is_printed_in_plain_words(status: str) -> None:
+    text = words(analysis(examined(status)), width=200)
+    name, meaning = STATUS_WORDS[status]
+    assert f"{name.upper()}: {meaning}" in text
+    assert not NOT_USED.search(text)
+
+
+def test_a_calibrated_finding_gives_its_ratio_and_no_raw_score() -> None:
+    text = words(analysis(examined("offset", log10_lr=1.256, bounds=(-2.0, 1.5))), width=200)
+    assert "log10 LR +1.26, within the bounds -2.0 to +1.5: sound and mouth recorded apart, against together" in text
+    assert "raw score" not in text
+
+
+def test_unrelated_has_no_offset() -> None:
+    assert "95% interval" not in words(analysis(examined("unrelated")))
+    assert "95% interval" in words(analysis(examined("in_sync")))
+
+
+def test_many_segments_are_cut_short() -> None:
+    segments = tuple(
+        dataclasses.replace(SEGMENT, interval=Interval(second, second + 0.5), finding="resynthesis")
+        for second in range(7)
+    )
+    text = words(analysis(examined("resynthesised"), segments=segments))
+    assert "3.00-3.50 s" in text
+    assert "4.00-4.50 s" not in text
+    assert "3 more, in the JSON under segments" in text
+
+
+def test_a_clip_in_which_nothing_was_found() -> None:
+    nothing = dataclasses.replace(SYNC, status="not_examinable", score=None, reasons=(), cues=(), details={})
+    text = words(analysis(nothing, faces=(), segments=(), triage=None))
+    assert "Faces none found" in text
+    assert "triage none" in text
+    assert "Could not be judged" not in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_nothing_is_wider_than_the_console(width: int) -> None:
+    lines = printed(analysis(), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "more suspicious)" in " ".join(" ".join(lines).split())
+
+
+def test_text_without_colour_has_no_escape_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in printed(analysis())
+    monkeypatch.setenv("NO_COLOR", "1")
+    coloured = re.compile(r"\x1b\[[\d;]*3[0-7]")
+    assert not coloured.search(printed(analysis(), force_terminal=True))
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
+    assert coloured.search(printed(analysis(), force_terminal=True))
+
+
+def test_hostile_text_is_shown_and_not_obeyed() -> None:
+    hostile = dataclasses.replace(SYNC, reasons=(records.Reason("x", "[red]\x9b31m\rgone\u200b[/red]"),))
+    text = printed(analysis(hostile, limits=("\x1b]0;title\x07",)), width=200)
+    assert r"a[bold]bü[on red]\x1b[31m\u202egnp\n\xff.mp4" in text
+    assert r"[red]\x9b31m\rgone\u200b[/red]" in text
+    assert r"\x1b]0;title\x07" in text
+    assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_a_stream_of_little_encoding_is_no_trouble() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    print_analysis(analysis(), Console(file=stream, width=80))
+    stream.seek(0)
+    assert "NOT EXAMINABLE" in stream.read()
+
+
+def test_plain() -> None:
+    assert plain("clip ü 映画.mp4") == "clip ü 映画.mp4"
+    assert plain(HOSTILE_NAME) == r"a[bold]bü[on red]\x1b[31m\u202egnp\n\xff.mp4"
+    assert plain("\ud800") == r"\ud800"
+
+
+def test_pairs() -> None:
+    stream = io.StringIO()
+    print_pairs({"one": "[b]1[/b]", "three": f"{'a' * 64}\nb\x1b"}, Console(file=stream, width=40))
+    assert stream.getvalue().splitlines() == ["one    [b]1[/b]", f"three  {'a' * 64}", r"       b\x1b"]
+
+
+def test_resynthesis_alone_keeps_the_order_of_the_findings() -> None:
+    text = words(analysis(NOT_EXAMINABLE))
+    assert text.index("sync") < text.index("resynthesis")
