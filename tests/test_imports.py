@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "lipaccord"
 
 LAYERS = (
     ("errors", "files", "records"),
-    ("agreement",),  # pure functions that a cue and the training share
+    ("agreement", "assembly", "metrics", "settings"),  # pure functions and values that several rooms share
     (
         "bundle",
         "calibration",
@@ -27,15 +27,16 @@ LAYERS = (
         "findings",
         "landmarks",
         "media",
-        "metrics",
         "mouth",
         "predictor",
-        "settings",
         "sound",
         "speech",
         "texture",
     ),
     ("inventory", "pipeline", "report", "simulate"),
+    ("augmentation", "corpus"),  # the rooms of training, from here
+    ("heldout",),
+    ("card",),
     ("archive", "executors", "training"),
     ("cli",),
 )

@@ -117,16 +117,27 @@ def load_bundle(path: Path | None = None) -> Bundle:
     )
 
 
+def check_destination(folder: Path) -> None:
+    """Refuse a folder that holds something else than a bundle, so that replacing it would lose something.
+
+    Raises
+    ------
+    BundleError
+        It exists and is not a bundle.
+    """
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).exists())):
+        raise BundleError(f"{folder} exists and is not a bundle; name another folder")
+
+
 def write_bundle(folder: Path, name: str, version: str, weights: bytes, predictor: dict[str, Any], card: str) -> None:
     """Write a bundle; it appears whole or not at all.
 
     Raises
     ------
     BundleError
-        `folder` exists and is not a bundle, so that replacing it would lose something.
+        `folder` exists and is not a bundle.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).exists())):
-        raise BundleError(f"{folder} exists and is not a bundle; name another folder")
+    check_destination(folder)
     contents = {
         "predictor.safetensors": weights,
         "predictor.json": json.dumps(predictor, indent=1, sort_keys=True).encode() + b"\n",

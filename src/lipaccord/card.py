@@ -48,9 +48,9 @@ predicted against observed, the first components.
 `paper` is the configuration of Suwajanakorn et al. (SIGGRAPH 2017): 28-D MFCC, one layer of 60 units, 200 ms of
 look-ahead, 20 components.
 
-Reference of `{name}`: the lag at which authentic clips agree best is {zero:+.0f} ms (taken as zero by the sync finding; it
-is the latency of landmarks and features, and of the speakers); agreement of a mouth with its own speech
-{together:.3f}, deviation between clips {deviation:.3f}; deviation with other speech {null:.3f} for one second.
+Reference of `{name}`: the lag at which authentic clips agree best is {zero:+.0f} ms (taken as zero by the sync
+finding; it is the latency of landmarks and features, and of the speakers); agreement of a mouth with its own
+speech {together:.3f}, deviation between clips {deviation:.3f}; deviation with other speech {null:.3f} for one second.
 
 ## Limits
 

@@ -20,7 +20,7 @@ from lipaccord.records import BoolArray, FaceTrack, FloatArray, LandmarkLayout, 
 MAX_YAW_DEG = 35.0
 MAX_PITCH_DEG = 35.0
 MIN_INTEROCULAR_PX = 14.0
-MIN_SCORE = 0.8  # below it something hides the face, or it is none
+MIN_SCORE = {"mediapipe-478": 0.8, "ibug-68": 0.2}  # by layout; below it something hides the face, or it is none
 BLOCK = 4096  # frames at a time: bounds the memory for long tracks
 
 # Mean rigid points of frontal faces, made symmetrical, in the order of the layout's `rigid`, eye centres at
@@ -127,7 +127,7 @@ def _exclude(
     counts: dict[str, int] = {}
     rules = {
         "unseen": ~track.seen,
-        "occluded": track.scores < MIN_SCORE,
+        "occluded": track.scores < MIN_SCORE[track.layout.name],
         "too_small": ~(interocular_px >= MIN_INTEROCULAR_PX),
         "profile": ~(np.abs(yaw) <= MAX_YAW_DEG) | (np.abs(pitch) > MAX_PITCH_DEG),
     }

@@ -34,7 +34,7 @@ NORMALISE_S = 6.0  # running window of the feature normalisation
 MIN_DEVIATION = 1e-3
 BLOCK = 1000  # frames of output at a time, with
 CONTEXT = 150  # frames heard on either side of it
-MAX_GAP_S = 0.1  # observed points are interpolated over no longer gap
+MAX_GAP_S = 0.15  # observed points are interpolated over no longer gap
 LOG_SPREAD_RANGE = (-3.0, 2.0)
 RIDGE = 1e-2  # keeps components apart where a layout has fewer lip points than the basis
 

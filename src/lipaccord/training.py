@@ -31,7 +31,7 @@ from torch.nn import functional
 
 import lipaccord
 from lipaccord.augmentation import augmented
-from lipaccord.bundle import write_bundle
+from lipaccord.bundle import check_destination, write_bundle
 from lipaccord.card import training_card
 from lipaccord.corpus import Example, group_speakers, read_corpus
 from lipaccord.errors import TrainingError
@@ -212,8 +212,7 @@ def _channels(values: torch.Tensor) -> torch.Tensor:
     span = VELOCITY_SPAN
     both = torch.cat([values[:, span:-span], values[:, 2 * span :] - values[:, : -2 * span]], dim=2)
     both = both - both.mean(dim=1, keepdim=True)
-    norm: torch.Tensor = both.norm(dim=1, keepdim=True)
-    return both / (norm + 1e-3)
+    return both / (torch.linalg.vector_norm(both, dim=1, keepdim=True) + 1e-3)
 
 
 def _loss(
@@ -222,7 +221,7 @@ def _loss(
     mean, log_spread = network(heard)
     residual = (seen - seen.mean(dim=1, keepdim=True)) - (mean - mean.mean(dim=1, keepdim=True))
     likelihood = (0.5 * residual**2 * torch.exp(-2 * log_spread) + log_spread).mean()
-    loss = settings.likelihood * likelihood
+    loss: torch.Tensor = settings.likelihood * likelihood
     if settings.contrast:
         loss = loss + settings.contrast * contrast(mean, seen)
     return loss
@@ -379,6 +378,7 @@ def train(
     """
     if configuration not in CONFIGURATIONS:
         raise TrainingError(f"there is no configuration {configuration!r}; there are: {', '.join(CONFIGURATIONS)}")
+    check_destination(out)
     tell: Progress = progress or (lambda stage, share: None)
     store = cache or out.with_name(f"{out.name}-cache")
     threads = torch.get_num_threads()

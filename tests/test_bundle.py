@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lipaccord import bundle as bundle_module
+from lipaccord.bundle import FILES, MANIFEST, SCHEMA, check_destination, load_bundle, write_bundle
+from lipaccord.errors import BundleError
+
+PREDICTOR = {"network": {"hidden": 8}, "reference": {"zero_s": 0.01}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "made" / "bundle"
+    write_bundle(path, "tiny", "1.2.3", b"weights", PREDICTOR, "# Card\n")
+    return path
+
+
+def edit_manifest(folder: Path, **changes: Any) -> None:
+    path = folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def rehash(folder: Path, name: str, content: bytes) -> None:
+    """Put other content in a file and its hash in the manifest."""
+    (folder / name).write_bytes(content)
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    edit_manifest(folder, files=files | {name: hashlib.sha256(content).hexdigest()})
+
+
+def test_round_trip(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert (bundle.name, bundle.version) == ("tiny", "1.2.3")
+    assert bundle.weights == b"weights"
+    assert bundle.predictor == PREDICTOR
+    assert bundle.card == "# Card\n"
+    assert bundle.sha256 == hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    assert repr(bundle) == f"Bundle(tiny 1.2.3, {bundle.sha256[:12]})"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([MANIFEST, *FILES])
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_equal_content_gives_an_equal_bundle(folder: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "again", "tiny", "1.2.3", b"weights", dict(reversed(PREDICTOR.items())), "# Card\n")
+    assert load_bundle(tmp_path / "again").sha256 == load_bundle(folder).sha256
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_altered_byte_is_noticed(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(BundleError, match=f"{name} was altered"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, *FILES])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{name} can't be read"):
+        load_bundle(folder)
+
+
+def test_a_file_too_large_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_module, "MAX_FILE_BYTES", 600)
+    load_bundle(folder)
+    (folder / "CARD.md").write_bytes(b"x" * 601)
+    with pytest.raises(BundleError, match=r"CARD\.md is larger than any bundle"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("more", [{"extra.pt": "0" * 64}, {"../CARD.md": "0" * 64}])
+def test_a_file_that_does_not_belong_is_refused(folder: Path, more: dict[str, str]) -> None:
+    edit_manifest(folder, files=json.loads((folder / MANIFEST).read_text())["files"] | more)
+    with pytest.raises(BundleError, match="must list exactly the files"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("files", [None, [], {}, "CARD.md", {"CARD.md": "0"}])
+def test_a_manifest_without_all_files_is_refused(folder: Path, files: Any) -> None:
+    edit_manifest(folder, files=files)
+    with pytest.raises(BundleError, match="must list exactly the files"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("schema", [None, 1, "lipaccord/bundle/2"])
+def test_another_schema_is_refused(folder: Path, schema: Any) -> None:
+    edit_manifest(folder, schema=schema)
+    with pytest.raises(BundleError, match=f"this release reads '{SCHEMA}'"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\xfd", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+        (b"[]", "holds no JSON object"),
+    ],
+)
+def test_what_is_not_a_json_object_is_refused(folder: Path, content: bytes, words: str) -> None:
+    rehash(folder, "predictor.json", content)
+    with pytest.raises(BundleError, match=rf"predictor\.json {words}"):
+        load_bundle(folder)
+    (folder / MANIFEST).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"manifest\.json {words}"):
+        load_bundle(folder)
+
+
+def test_a_bundle_replaces_a_bundle(folder: Path) -> None:
+    write_bundle(folder, "other", "2", b"more", PREDICTOR, "")
+    assert load_bundle(folder).name == "other"
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "tiny", "1", b"", PREDICTOR, "")
+    assert load_bundle(tmp_path).name == "tiny"
+
+
+@pytest.mark.parametrize("kept", [["thesis.txt"], ["thesis.txt", MANIFEST]])
+def test_a_foreign_folder_is_refused(tmp_path: Path, kept: list[str]) -> None:
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    for refused in (check_destination, lambda path: write_bundle(path, "tiny", "1", b"", PREDICTOR, "")):
+        with pytest.raises(BundleError, match="exists and is not a bundle"):
+            refused(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    with pytest.raises(BundleError, match="exists and is not a bundle"):
+        check_destination(tmp_path / "thesis.txt")
+
+
+@pytest.mark.parametrize("failing", ["write_bytes", "replace"])
+def test_a_failure_leaves_the_old_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    before = load_bundle(folder)
+    original = getattr(Path, failing)
+
+    def fail(path: Path, argument: Any) -> Any:
+        if path.name in {"CARD.md", "new"}:
+            raise OSError("no space left")
+        return original(path, argument)
+
+    monkeypatch.setattr(Path, failing, fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_bundle(folder, "other", "2", b"more", PREDICTOR, "")
+    monkeypatch.undo()
+    assert load_bundle(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_the_bundle_shipped_is_sound() -> None:
+    bundle = load_bundle()
+    assert bundle.name == "lipaccord"
+    assert bundle.card.startswith("# Bundle `lipaccord`")
