@@ -26,6 +26,7 @@ BLOCK = 50  # frames of a bootstrap block: 0.5 s
 RESAMPLES = 400
 NEAR_S = 0.06  # decay of the prior on the lag, and
 NEAR_SHARE = 0.9  # what it holds; the rest is spread over all lags
+SUPPORT_LOSS = 1.3  # what the mean over the lags takes from the z of the true one, where the zero is right
 EDGE = 1e-9
 
 
@@ -135,10 +136,21 @@ def lag_curve(heard: FloatArray, heard_ok: BoolArray, seen: FloatArray, weights:
     return LagCurve(lags, values, sums, counts)
 
 
-def refined_peak_s(curve: LagCurve, values: NDArray[np.float64] | None = None) -> float:
-    """Lag of the highest value in seconds, between the frames by the parabola through its neighbours."""
+def refined_peak_s(
+    curve: LagCurve, values: NDArray[np.float64] | None = None, handicap: NDArray[np.float64] | None = None
+) -> float:
+    """Lag of the highest value in seconds, between the frames by the parabola through its neighbours.
+
+    Parameters
+    ----------
+    curve : LagCurve
+    values : ndarray [shape=(G,)], optional
+        In place of the curve's own.
+    handicap : ndarray [shape=(G,)], optional
+        Added for choosing the highest value, not for refining its place.
+    """
     heights = curve.values if values is None else values
-    k = int(np.argmax(heights))
+    k = int(np.argmax(heights if handicap is None else heights + handicap))
     lag = float(curve.lags[k])
     if 0 < k < len(heights) - 1:
         left, top, right = heights[k - 1 : k + 2]
@@ -148,8 +160,10 @@ def refined_peak_s(curve: LagCurve, values: NDArray[np.float64] | None = None) -
     return lag / RATE_HZ
 
 
-def peak_interval_s(curve: LagCurve, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Interval of the peak's lag in seconds, by bootstrap over blocks of BLOCK frames.
+def peak_interval_s(
+    curve: LagCurve, level: float = 0.95, seed: int = 0, handicap: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
+    """Interval of the peak's lag in seconds, by bootstrap over blocks of BLOCK frames; `handicap` as for the peak.
 
     Blocks are drawn with replacement (Künsch, Annals of Statistics 17(3), 1989), since neighbouring frames are
     not independent.
@@ -159,7 +173,7 @@ def peak_interval_s(curve: LagCurve, level: float = 0.95, seed: int = 0) -> tupl
     generator = np.random.default_rng(seed)
     draws = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES).astype(np.float64)
     curves = (draws @ sums) / np.maximum(draws @ counts, 1.0)
-    peaks = [refined_peak_s(curve, values) for values in curves]
+    peaks = [refined_peak_s(curve, values, handicap) for values in curves]
     low, high = np.quantile(peaks, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -238,13 +252,23 @@ def standardised(curve: LagCurve, reference: Reference) -> NDArray[np.float64]:
     return z
 
 
+def lag_prior(curve: LagCurve, reference: Reference) -> NDArray[np.float64]:
+    """How often sound is found at each lag in ordinary recordings: mostly near the zero, seldom anywhere [shape=(G,)]."""
+    near = np.exp(-np.abs(curve.lags / RATE_HZ - reference.zero_s) / NEAR_S)
+    prior: NDArray[np.float64] = NEAR_SHARE * near / near.sum() + (1 - NEAR_SHARE) / len(near)
+    return prior
+
+
 def support(curve: LagCurve, reference: Reference) -> float:
     """Support for "recorded together", over all lags: larger = the mouth follows this speech better.
 
-    Log of the mean of exp(z) over the lags, weighted by how often sound is found at that lag in ordinary
-    recordings: mostly within some tens of milliseconds of the zero, seldom anywhere.
+    Log of the mean of exp(z) over the lags, weighted by `lag_prior`. For other speech its distribution hardly depends
+    on the length of the clip.
     """
-    distance = np.abs(curve.lags / RATE_HZ - reference.zero_s)
-    near = np.exp(-distance / NEAR_S)
-    prior = NEAR_SHARE * near / near.sum() + (1 - NEAR_SHARE) / len(distance)
-    return float(logsumexp(standardised(curve, reference), b=prior))
+    return float(logsumexp(standardised(curve, reference), b=lag_prior(curve, reference)))
+
+
+def expected_support(seconds: float, reference: Reference) -> tuple[float, float]:
+    """Support that authentic clips of this length give, and its deviation between clips."""
+    scale = np.sqrt(seconds) / reference.null_deviation
+    return float(reference.together * scale - SUPPORT_LOSS), float(np.hypot(1.0, reference.deviation * scale))

@@ -3,10 +3,12 @@
 Sync, in this order:
 
 1. the cue abstains: ``not_examinable``;
-2. the agreement rises at least RELATED deviations above what other speech gives: sound and mouth belong together.
-   ``partly_unrelated`` where it breaks down for a stretch, ``offset`` where the whole interval of the offset lies
-   outside what viewers accept (ITU-R BT.1359-1: sound up to 90 ms early to 185 ms late), otherwise ``in_sync``;
-3. the agreement lies more than UNRELATED deviations below what authentic clips of this length give: ``unrelated``;
+2. the support for one recording is at least RELATED, which one in a hundred other sounds reaches whatever the length
+   (authentic political speech against the sound of others), or the peak of the agreement stands out by itself: sound
+   and mouth belong together. ``partly_unrelated`` where it breaks down for a stretch, ``offset`` where the whole
+   interval of the offset lies outside what viewers accept (ITU-R BT.1359-1: sound up to 90 ms early to 185 ms
+   late), otherwise ``in_sync``;
+3. the support lies more than UNRELATED deviations below what authentic clips of this length give: ``unrelated``;
 4. otherwise the clip is too weak to tell: ``not_examinable``.
 
 Resynthesis, from the departure of the lower face's sharpness in spreads of authentic clips: beyond RESYNTHESISED
@@ -22,8 +24,9 @@ from typing import Any
 
 from lipaccord.records import Evidence, Finding, Reason, Segment
 
-RELATED = 4.5
-UNRELATED = 2.0
+RELATED = 2.4
+STANDS_OUT = 4.5  # deviations above other speech; chance does not reach it over 200 lags
+UNRELATED = 2.0  # deviations below authentic clips
 EARLY_S, LATE_S = -0.090, 0.185
 NOTICED_EARLY_S, NOTICED_LATE_S = -0.045, 0.125
 RESYNTHESISED = 4.0
@@ -42,7 +45,7 @@ def sync_finding(evidence: Evidence) -> Finding:
     if evidence.score is None:
         return _not_examinable("sync", evidence, evidence.abstained, {"offset_ms": None, "offset_interval_ms": None})
     figures = evidence.details
-    if figures["strength"] >= RELATED:
+    if figures["support"] >= RELATED or figures["strength"] >= STANDS_OUT:
         status, reasons = _together(evidence)
         offset: dict[str, Any] = {
             "offset_ms": 1000 * figures["offset_s"],
@@ -50,7 +53,7 @@ def sync_finding(evidence: Evidence) -> Finding:
         }
         return Finding("sync", status, evidence.score, None, None, reasons, (evidence,), offset)
     offset = {"offset_ms": None, "offset_interval_ms": None}
-    if figures["agreement"] < figures["expected"] - UNRELATED * figures["expected_deviation"]:
+    if figures["support"] < figures["expected_support"] - UNRELATED * figures["expected_deviation"]:
         reason = Reason(
             "no_agreement",
             "the mouth does not follow this speech at any offset: sound and picture were probably not recorded "
@@ -59,8 +62,8 @@ def sync_finding(evidence: Evidence) -> Finding:
         return Finding("sync", "unrelated", evidence.score, None, None, (reason,), (evidence,), offset)
     weak = Reason(
         "too_weak",
-        f"mouth and speech agree a little ({figures['strength']:.1f} deviations above other speech; {RELATED:g} are "
-        "needed): too little to tell; a longer stretch of speech helps",
+        f"mouth and speech agree too little to say that they belong together (support {figures['support']:.1f}; "
+        f"{RELATED:g} is needed), and the clip is too short or unclear to say that they do not; use a longer stretch",
     )
     return _not_examinable("sync", evidence, (weak,), offset)
 
@@ -125,13 +128,13 @@ def nothing_to_examine(reason: Reason) -> tuple[Finding, Finding]:
 def triage(sync: Finding, resynthesis: Finding) -> float | None:
     """Rank for an archive: larger = look first; None where neither finding could be examined.
 
-    The larger of two departures in comparable units: how far the agreement lies below that of authentic clips, and how
+    The larger of two departures in comparable units: how far the support lies below that of authentic clips, and how
     far the sharpness departs, both in their deviations.
     """
     values = []
     if sync.score is not None:
         figures = sync.cues[0].details
-        values.append((figures["expected"] - figures["agreement"]) / figures["expected_deviation"])
+        values.append((figures["expected_support"] - figures["support"]) / figures["expected_deviation"])
     if resynthesis.score is not None:
         values.append(resynthesis.score)
     return max(values) if values else None

@@ -212,7 +212,8 @@ def _channels(values: torch.Tensor) -> torch.Tensor:
     span = VELOCITY_SPAN
     both = torch.cat([values[:, span:-span], values[:, 2 * span :] - values[:, : -2 * span]], dim=2)
     both = both - both.mean(dim=1, keepdim=True)
-    return both / (torch.linalg.vector_norm(both, dim=1, keepdim=True) + 1e-3)
+    scaled: torch.Tensor = both / (torch.linalg.vector_norm(both, dim=1, keepdim=True) + 1e-3)
+    return scaled
 
 
 def _loss(

@@ -31,6 +31,7 @@ MIN_SEGMENT_S = 2.0
 STILL, MOVING = 0.008, 0.03  # running deviation of the lip opening, inter-ocular units
 MOTION_S = 0.5
 MIN_MOTION_S = 1.0
+STANDS_OUT = 4.5  # deviations: chance does not reach it over 200 lags
 STILL_SHARE = 0.75  # of the speech over a still mouth: the voice is probably not this person's
 
 
@@ -79,20 +80,16 @@ class SyncCue:
         curve = agreement.lag_curve(*arguments)
         null_mean, null_deviation = agreement.null_agreement(*arguments)
         details = self._figures(curve, null_mean, null_deviation, examined_s)
-        local, broken = self._local(curve, prediction.times_s)
+        local, broken = self._local(curve, self._max_lag + details["lag"], prediction.times_s)
         segments = tuple(
-            [
-                Segment(run, "sync", 1.0, "the mouth does not follow the speech here")
-                for run in broken
-                if details["strength"] > 0
-            ]
+            [Segment(run, "sync", 1.0, "the mouth does not follow the speech here") for run in broken]
             + _motion_segments(motion, speech, prediction.times_s)
         )
         return Evidence(
             self.name,
             self.version,
             self.finding,
-            -agreement.support(curve, self._reference),
+            -details["support"],
             _summary(details),
             frames_s=tuple((run.start_s + run.end_s) / 2 for run in broken),
             series=(
@@ -123,31 +120,40 @@ class SyncCue:
         return ()
 
     def _figures(self, curve: LagCurve, null_mean: float, null_deviation: float, examined_s: float) -> dict[str, Any]:
-        """Numbers behind the finding; `strength` is how far the peak rises above both nulls, in deviations."""
+        """Numbers behind the finding; `strength` is how far the peak rises above other speech, in deviations."""
         reference = self._reference
-        peak = curve.peak
-        seconds = float(curve.counts[:, peak].sum()) / RATE_HZ
-        chance = reference.null_deviation / np.sqrt(seconds)
-        low, high = agreement.peak_interval_s(curve)
-        value = float(curve.values[peak])
+        z = agreement.standardised(curve, reference)
+        strength = float(z.max())
+        # A peak that stands out by itself is taken wherever it is; a low one only where sound is usually found.
+        handicap = np.zeros(len(z))
+        if strength < STANDS_OUT:
+            handicap = np.log(agreement.lag_prior(curve, reference)) * np.max(curve.values) / strength
+        peak_s = agreement.refined_peak_s(curve, handicap=handicap)
+        low, high = agreement.peak_interval_s(curve, handicap=handicap)
+        lag = round(peak_s * RATE_HZ)
+        seconds = float(curve.counts[:, self._max_lag + lag].sum()) / RATE_HZ
+        expected, deviation = agreement.expected_support(seconds, reference)
         return {
             "examined_s": examined_s,
-            "offset_s": agreement.refined_peak_s(curve) - reference.zero_s,
+            "lag": lag,
+            "offset_s": peak_s - reference.zero_s,
             "offset_low_s": low - reference.zero_s,
             "offset_high_s": high - reference.zero_s,
-            "agreement": value,
-            "strength": (value - null_mean) / max(chance, null_deviation),
+            "agreement": float(curve.values[self._max_lag + lag]),
+            "usual_agreement": reference.together,
             "null_mean": null_mean,
             "null_deviation": null_deviation,
-            "expected": reference.together,
-            "expected_deviation": float(np.hypot(reference.deviation, chance)),
+            "strength": strength,
+            "support": agreement.support(curve, reference),
+            "expected_support": expected,
+            "expected_deviation": deviation,
         }
 
     def _local(
-        self, curve: LagCurve, times_s: NDArray[np.float64]
+        self, curve: LagCurve, lag_index: int, times_s: NDArray[np.float64]
     ) -> tuple[tuple[NDArray[np.float64], NDArray[np.float32]], list[Interval]]:
         """Agreement over 3 s at the clip's own lag, and the stretches where it breaks down."""
-        at_lag, counts = agreement.local_agreement(curve, curve.peak, LOCAL_BLOCKS)
+        at_lag, counts = agreement.local_agreement(curve, lag_index, LOCAL_BLOCKS)
         starts = times_s[:: agreement.BLOCK]
         enough = counts >= LOCAL_SHARE * LOCAL_BLOCKS * agreement.BLOCK
         values = np.where(enough, at_lag, np.nan)
@@ -185,6 +191,7 @@ def _motion_segments(motion: NDArray[np.float64], speech: BoolArray, times_s: ND
 def _summary(details: dict[str, Any]) -> str:
     return (
         f"The mouth agrees best with the speech at an offset of {1000 * details['offset_s']:+.0f} ms; the agreement is "
-        f"{details['agreement']:.2f} ({details['strength']:.1f} deviations above other speech; "
-        f"authentic clips: {details['expected']:.2f})."
+        f"{details['agreement']:.2f} (authentic clips: {details['usual_agreement']:.2f}); support for one recording "
+        f"{details['support']:.1f} (authentic clips of this length: {details['expected_support']:.1f}, "
+        "other speech: below 2.4)."
     )
