@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "lipaccord"
 
 LAYERS = (
     ("errors", "files", "records"),
-    ("agreement", "assembly", "metrics", "settings"),  # pure functions and values that several rooms share
+    ("agreement", "assembly", "metrics", "rows", "settings"),  # pure functions and values that several rooms share
     (
         "bundle",
         "calibration",

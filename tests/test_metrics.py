@@ -29,8 +29,8 @@ def test_malformed_scores_are_refused(metric: type, bad: Scores) -> None:
         ([1, 2, 3], [1, 2, 3], 1 / 2, 1 / 2),
         ([3, 1], [2, 2], 1 / 2, 1 / 3),
         ([1, 2, 2, 4], [0, 1, 2, 3], 10.5 / 16, 3 / 8),
-        ([2, 4], [1, 3], 3 / 4, 1 / 3),
-        ([1, 5, 6, 7], [0, 2], 7 / 8, 1 / 5),
+        ([2, 4], [1, 3], 3 / 4, 1 / 4),
+        ([1, 5, 6, 7], [0, 2], 7 / 8, 1 / 6),
     ],
 )
 def test_against_hand_numbers(positives: list[float], negatives: list[float], area: float, error: float) -> None:

@@ -199,17 +199,15 @@ def null_agreement(
     heard, heard_ok, seen, weights, max_lag
         As for `lag_curve`; shifts up to `max_lag` are left out, the reversed speech is taken at all shifts.
     """
-    voice, voice_ok = channels(heard, heard_ok)
     mouth, mouth_ok = channels(seen, known_frames(seen))
-    voice *= weights.reshape(-1)
     length = len(mouth)
-    far = np.arange(max_lag + 1, length - max_lag)
     values = []
     for sound, sound_ok, shifts in (
-        (voice, voice_ok, far),
-        (voice[::-1], voice_ok[::-1], np.arange(length)),
+        (heard, heard_ok, np.arange(max_lag + 1, length - max_lag)),
+        (heard[::-1], heard_ok[::-1], np.arange(length)),
     ):
-        sums, counts = _circular(sound, sound_ok, mouth, mouth_ok)
+        voice, voice_ok = channels(sound, sound_ok)  # of the reversed speech itself: velocities change their sign
+        sums, counts = _circular(voice * weights.reshape(-1), voice_ok, mouth, mouth_ok)
         enough = shifts[counts[shifts] >= 0.5 * counts.max()]
         values.append(sums[enough] / np.maximum(counts[enough], 1.0))
     null = np.concatenate(values)
@@ -253,7 +251,7 @@ def standardised(curve: LagCurve, reference: Reference) -> NDArray[np.float64]:
 
 
 def lag_prior(curve: LagCurve, reference: Reference) -> NDArray[np.float64]:
-    """How often sound is found at each lag in ordinary recordings: mostly near the zero, seldom anywhere [shape=(G,)]."""
+    """How often sound is found at each lag in ordinary recordings: mostly near the zero [shape=(G,)]."""
     near = np.exp(-np.abs(curve.lags / RATE_HZ - reference.zero_s) / NEAR_S)
     prior: NDArray[np.float64] = NEAR_SHARE * near / near.sum() + (1 - NEAR_SHARE) / len(near)
     return prior

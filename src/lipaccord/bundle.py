@@ -74,7 +74,7 @@ def _read(path: Path) -> bytes:
 def _json(data: bytes, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"the bundle file {path} is not JSON ({error}); use an unaltered bundle") from error
     if not isinstance(value, dict):
         raise BundleError(f"the bundle file {path} holds no JSON object; use an unaltered bundle")
@@ -125,7 +125,10 @@ def check_destination(folder: Path) -> None:
     BundleError
         It exists and is not a bundle.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).exists())):
+    if not folder.exists():
+        return
+    held = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if held and (MANIFEST not in held or held - {MANIFEST, *FILES}):
         raise BundleError(f"{folder} exists and is not a bundle; name another folder")
 
 
@@ -154,4 +157,9 @@ def write_bundle(folder: Path, name: str, version: str, weights: bytes, predicto
             (fresh / file).write_bytes(data)
         if folder.exists():
             folder.replace(old)
-        fresh.replace(folder)
+        try:
+            fresh.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            raise

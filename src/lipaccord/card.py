@@ -41,8 +41,6 @@ Right against wrong sound: each clip with its own speech and with speech of othe
 finding over lags of up to 0.4 s. The longer stretches are several clips of one group pooled. Last column:
 predicted against observed, the first components.
 
-| configuration | best steps | AUC {short:.1f} s | EER {short:.1f} s | AUC {long:.1f} s | EER {long:.1f} s | correlation |
-|---|---|---|---|---|---|---|
 {figures}
 
 `paper` is the configuration of Suwajanakorn et al. (SIGGRAPH 2017): 28-D MFCC, one layer of 60 units, 200 ms of
@@ -72,6 +70,12 @@ def _source_rows(examples: list[Example], groups: list[str], held: set[str]) -> 
     return "\n".join(rows)
 
 
+def _figure_head(figures: HeldOut) -> str:
+    lengths = (f"{telling.seconds:.1f} s" for telling in (figures.single, figures.pooled))
+    cells = ["configuration", "best steps", *(f"{name} {length}" for length in lengths for name in ("AUC", "EER"))]
+    return f"| {' | '.join(cells)} | correlation |\n|{'---|' * 7}\n"
+
+
 def _figure_row(name: str, figures: HeldOut, steps: list[int]) -> str:
     single, pooled = figures.single, figures.pooled
     correlation = ", ".join(f"{value:.2f}" for value in figures.correlation[:4])
@@ -99,9 +103,7 @@ def training_card(
         seed=seed,
         sources=_source_rows(examples, groups, held),
         left_out=len(left_out),
-        figures="\n".join(_figure_row(key, value[1], value[2]) for key, value in fitted.items()),
-        short=figures.single.seconds,
-        long=figures.pooled.seconds,
+        figures=_figure_head(figures) + "\n".join(_figure_row(key, *value[1:]) for key, value in fitted.items()),
         zero=1000 * figures.reference.zero_s,
         together=figures.reference.together,
         deviation=figures.reference.deviation,

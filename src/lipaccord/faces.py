@@ -28,6 +28,7 @@ from lipaccord.records import (
     LandmarkBackend,
     LandmarkLayout,
 )
+from lipaccord.rows import RowLog
 
 DETECT_EVERY_S = 0.5  # while a face is followed
 SEARCH_EVERY_S = 0.2  # while there is none; grows to SEARCH_SLOWEST_S where there has been none for long
@@ -83,19 +84,32 @@ class Sighting:
 
 @dataclass(slots=True)
 class _OpenTrack:
-    """A track that is still growing: one entry a frame, None where the face was not seen."""
+    """A track that is still growing: one entry a frame.
+
+    A row of `rows` holds the score, the points and, where the backend gives it, the depth; it is NaN where the face was
+    not seen.
+    """
 
     key: int
     region: FaceRegion
     seen_s: float
+    rows: RowLog
+    deep: bool = False
+    seen_now: bool = False
+    seen: list[int] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
-    points: list[FacePoints | None] = field(default_factory=list)
 
     def add(self, frame: Frame, points: FacePoints | None) -> None:
+        self.seen_now = points is not None
         self.frames.append(frame.index)
         self.times_s.append(frame.time_s)
-        self.points.append(points)
+        if points is None:
+            self.rows.append()
+            return
+        self.seen.append(len(self.rows))
+        self.deep = points.depth is not None
+        self.rows.append(points.score, points.xy, *(() if points.depth is None else (points.depth,)))
 
     def sight(self, points: FacePoints, region: FaceRegion, time_s: float) -> Sighting:
         self.region, self.seen_s = region, time_s
@@ -157,7 +171,7 @@ class FaceTracker:
 
     def _follow(self, track: _OpenTrack, frame: Frame) -> Sighting | None:
         """Look for a face where it was in the frame before; a jump is no face followed."""
-        if track.points[-1] is None:
+        if not track.seen_now:
             return None
         points = self._backend.locate(frame, track.region)
         if points is None:
@@ -192,7 +206,7 @@ class FaceTracker:
             region = self._backend.follow(points)
             same = [track for track in self._open if _same(track.region, region)]
             if not same and len(self._open) < self._max_faces:
-                same = [_OpenTrack(self._next_key, region, frame.time_s)]
+                same = [_OpenTrack(self._next_key, region, frame.time_s, RowLog(1 + 3 * self._backend.layout.count))]
                 self._next_key += 1
                 self._open += same
             if same and not any(track.key in followed for track in same):
@@ -280,22 +294,19 @@ def _same(a: FaceRegion, b: FaceRegion) -> bool:
 def _seal(track: _OpenTrack, layout: LandmarkLayout) -> FaceTrack | None:
     """Turn a grown track into a record without the unseen frames at its end; None if it is too little.
 
-    The points move over one by one, and the growing arrays take memory only as they fill: a long track is large.
+    The rows move over block by block: a long track is large.
     """
-    seen = [k for k, points in enumerate(track.points) if points is not None]
-    if len(seen) < MIN_FRAMES:
+    if len(track.seen) < MIN_FRAMES:
         return None
-    length = seen[-1] + 1
+    length, flat = track.seen[-1] + 1, 2 * layout.count
     xy = np.empty((length, layout.count, 2), np.float32)
-    first = track.points[seen[0]]
-    depth = np.empty((length, layout.count), np.float16) if first is not None and first.depth is not None else None
-    scores = np.zeros(length, np.float32)
-    for k in range(length):
-        points, track.points[k] = track.points[k], None
-        xy[k] = np.nan if points is None else points.xy
-        scores[k] = 0.0 if points is None else points.score
+    depth = np.empty((length, layout.count), np.float16) if track.deep else None
+    scores = np.empty(length, np.float32)
+    for place, rows in track.rows.take(length):
+        scores[place] = np.nan_to_num(rows[:, 0])
+        xy[place] = rows[:, 1 : 1 + flat].reshape(-1, layout.count, 2)
         if depth is not None:
-            depth[k] = np.nan if points is None else points.depth
+            depth[place] = rows[:, 1 + flat :]
     times, frames = np.array(track.times_s[:length]), np.array(track.frames[:length])
     sealed = FaceTrack(f"key-{track.key}", layout, times, frames, xy, depth, scores)
     return sealed if sealed.interocular_px >= MIN_INTEROCULAR_PX else None

@@ -8,20 +8,21 @@ order, so that the result does not depend on the number of threads.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
 import lipaccord
 from lipaccord.agreement import RATE_HZ, Reference, lag_curve, support
-from lipaccord.assembly import InlineExecutor, LineExecutor, prefetched
+from lipaccord.assembly import AHEAD, InlineExecutor, LineExecutor, brisk_switching, prefetched
 from lipaccord.bundle import Bundle, load_bundle
 from lipaccord.cues import load_cues
 from lipaccord.errors import BundleError, SettingsError, TracksError
@@ -30,6 +31,7 @@ from lipaccord.findings import LIMITS, nothing_to_examine, resynthesis_finding, 
 from lipaccord.landmarks import load_backend, replay
 from lipaccord.media import ClipReader, open_clip
 from lipaccord.mouth import mouth_motion
+from lipaccord.predictor import Predictor, load_predictor
 from lipaccord.records import (
     Analysis,
     Cue,
@@ -47,11 +49,8 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.settings import Settings
-from lipaccord.speech import speech_activity, speech_features
-from lipaccord.texture import TextureMeter, TextureSample, texture_track
-
-if TYPE_CHECKING:
-    from lipaccord.predictor import Predictor
+from lipaccord.speech import make_ready, speech_activity, speech_features
+from lipaccord.texture import TextureLog, TextureMeter, TextureSample, texture_track
 
 LIBRARIES = ("av", "ai-edge-litert", "librosa", "numpy", "opencv-python", "scipy", "silero-vad", "torch")
 MIN_MOUTH_FRAMES = 10  # measurable, for a face to be examined at all
@@ -64,12 +63,10 @@ class _Watched:
     """What was taken from the picture: face tracks by key, texture samples by key and frame."""
 
     tracks: dict[int, FaceTrack] = field(default_factory=dict)
-    samples: dict[int, dict[int, Future[TextureSample]]] = field(default_factory=dict)
+    textures: dict[int, TextureLog] = field(default_factory=dict)
 
     def texture(self, key: int) -> list[TextureSample | None]:
-        samples = self.samples[key]
-        frames = (samples.get(int(index)) for index in self.tracks[key].frames)
-        return [None if sample is None else sample.result() for sample in frames]
+        return self.textures[key].take(self.tracks[key].frames)
 
 
 def _watch(
@@ -78,11 +75,19 @@ def _watch(
     """Follow the faces and measure their texture while the frames stream by."""
     watched = _Watched()
     meters: dict[int, TextureMeter] = {}
+    pending: deque[tuple[int, int, Future[TextureSample]]] = deque()
+
+    def collect(ahead: int) -> None:
+        while len(pending) > ahead:
+            key, index, sample = pending.popleft()
+            watched.textures.setdefault(key, TextureLog()).add(index, sample.result())
+
     for frame in frames:
         for sighting in tracker.feed(frame):
             meter = meters.setdefault(sighting.key, TextureMeter(backend.layout))
-            sample = worker.submit(meter.measure, frame.image, sighting.points)
-            watched.samples.setdefault(sighting.key, {})[frame.index] = sample
+            pending.append((sighting.key, frame.index, worker.submit(meter.measure, frame.image, sighting.points)))
+        collect(AHEAD)
+    collect(0)
     watched.tracks = tracker.finish()
     return watched
 
@@ -100,8 +105,6 @@ def _reported(frames: Iterator[Frame], reader: ClipReader, progress: Progress | 
 
 def _listen(reader: ClipReader, weights: bytes) -> tuple[Predictor, SpeechFeatures, SpeechActivity]:
     """Decode the sound and make ready what hears it."""
-    from lipaccord.predictor import load_predictor  # here, since torch takes its time while the picture is decoded
-
     predictor = load_predictor(weights)
     sound = reader.sound()
     return predictor, speech_features(sound, predictor.shape.features), speech_activity(sound)
@@ -258,10 +261,12 @@ def analyze(
     reference = _reference(loaded)
     cv2.setNumThreads(1)
     with ExitStack() as stack:
+        stack.enter_context(brisk_switching())
         reader = stack.enter_context(open_clip(path, start_s=chosen.start_s, end_s=chosen.end_s, threads=threads))
         backend, tracker = _backend(chosen, weights, tracks, reader.sha256)
         line = stack.enter_context(LineExecutor() if threads > 1 else InlineExecutor())
         side = stack.enter_context(LineExecutor() if threads > 1 else InlineExecutor())
+        make_ready()
         hearing = side.submit(_listen, reader, loaded.weights)
         frames = stack.enter_context(prefetched(reader.frames(), threads))
         watched = _watch(_reported(frames, reader, progress), tracker, backend, line)

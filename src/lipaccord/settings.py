@@ -61,7 +61,11 @@ class Settings:
     @property
     def digest(self) -> str:
         """Identify the values: equal digests mean equal settings."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        values = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            if "float" in str(field.type) and values[field.name] is not None:
+                values[field.name] = float(values[field.name])  # 1 and 1.0 are equal
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -14,6 +14,7 @@ activity comes from Silero VAD (silero-vad, MIT), whose weights are part of its 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,6 +38,12 @@ MIN_SPEECH_S = 0.2
 
 KINDS = {"logmel-40": MEL_BANDS, "mfcc-28": 2 * (CEPSTRA + 1)}
 """Feature kinds and their dimension D."""
+
+
+def make_ready() -> None:
+    """Import what listening needs: imports keep other threads waiting, so it is done before those start."""
+    for library in ("librosa.feature", "librosa.feature.spectral", "silero_vad"):
+        importlib.import_module(library)
 
 
 def _hop(sound: Sound) -> int:

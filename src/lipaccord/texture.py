@@ -33,10 +33,12 @@ from lipaccord.records import (
     FaceTrack,
     FloatArray,
     Image,
+    IndexArray,
     LandmarkLayout,
     MouthMotion,
     TextureTrack,
 )
+from lipaccord.rows import RowLog
 
 _Numbers = NDArray[np.integer[Any] | np.floating[Any]]
 
@@ -47,7 +49,7 @@ brows; forehead; a ring round the face, outside of it."""
 SCALES = (0.7, 1.4, 2.8, 5.6, 11.2)
 """Standard deviation of the finer Gaussian of each band, in pixels; the coarser one has twice as much."""
 
-FULL_RATE_PX = 240.0
+FULL_RATE_PX = 100.0
 """Eye distance up to which every frame is measured."""
 
 LATTICE_PX = 48.0
@@ -90,6 +92,30 @@ class TextureSample:
     gradient: FloatArray
     level: FloatArray
     pixels: FloatArray
+
+
+class TextureLog:
+    """The samples of one face, by frame, as they come in."""
+
+    def __init__(self) -> None:
+        self._frames: list[int] = []
+        self._rows = RowLog(len(REGIONS) * (len(SCALES) + 3))
+
+    def add(self, frame: int, sample: TextureSample) -> None:
+        """Keep the sample of a frame, given by its index in the clip."""
+        self._frames.append(frame)
+        self._rows.append(sample.energy, sample.gradient, sample.level, sample.pixels)
+
+    def take(self, frames: IndexArray) -> list[TextureSample | None]:
+        """Return the samples of these frames, None where there is none, and forget them."""
+        cut = np.cumsum([len(REGIONS) * len(SCALES), len(REGIONS), len(REGIONS)])
+        samples = []
+        for _, block in self._rows.take(len(self._rows)):
+            for row in block:
+                energy, gradient, level, pixels = np.split(row, cut)
+                samples.append(TextureSample(energy.reshape(len(REGIONS), -1), gradient, level, pixels))
+        by_frame = dict(zip(self._frames, samples, strict=True))
+        return [by_frame.get(int(frame)) for frame in frames]
 
 
 def _unseen() -> TextureSample:

@@ -24,6 +24,8 @@ FRAME_RATE = 25
 
 ALONE = """
 import sys
+from lipaccord.faces import FaceTracker
+from lipaccord.landmarks import load_backend
 from lipaccord.media import open_clip
 tracker = FaceTracker(load_backend("mediapipe"))
 with open_clip(sys.argv[1]) as reader:
