@@ -156,7 +156,8 @@ def refined_peak_s(
         left, top, right = heights[k - 1 : k + 2]
         bend = left - 2 * top + right
         if bend < 0:
-            lag += 0.5 * (left - right) / bend
+            # half a frame at most: under a handicap the place chosen may lie on a slope
+            lag += float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
     return lag / RATE_HZ
 
 

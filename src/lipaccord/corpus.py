@@ -122,13 +122,13 @@ def _try_cached(path: Path, cache: Path) -> Path | str:
 
 def _load(entry: Path, path: Path, data: Path) -> Example:
     try:
-        with np.load(entry, allow_pickle=False) as arrays:
-            stored = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        with entry.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            features = {kind: arrays[kind] for kind in ("logmel-40", "mfcc-28")}
+            lips, face, voice = (arrays[name] for name in ("lips", "face", "voice"))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise TrainingError(f"the cache entry {entry} is damaged ({error}); delete it and train again") from error
-    features = {kind: stored[kind] for kind in ("logmel-40", "mfcc-28")}
     source = path.relative_to(data).parts[0] if path.parent != data else "."
-    return Example(path.name, source, features, stored["lips"], stored["face"], stored["voice"])
+    return Example(path.name, source, features, lips, face, voice)
 
 
 def read_corpus(data: Path, cache: Path, progress: Callable[[float], None]) -> tuple[list[Example], list[str]]:

@@ -236,7 +236,16 @@ def predictor_bytes(predictor: Predictor) -> bytes:
     }
     for number, member in enumerate(predictor.members):
         tensors |= {f"member{number}.{name}": value.contiguous() for name, value in member.state_dict().items()}
-    return save(tensors, {"shape": json.dumps(asdict(predictor.shape)), "members": str(len(predictor.members))})
+    metadata = {"shape": json.dumps(asdict(predictor.shape)), "members": str(len(predictor.members))}
+    return _in_order(save(tensors, metadata))
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sort the header's keys, which safetensors writes in random order: equal predictors must give equal bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def _metadata(data: bytes) -> dict[str, Any]:
@@ -266,7 +275,8 @@ def load_predictor(weights: bytes) -> Predictor:
             members.append(member)
         basis = LipBasis(tensors["basis.vectors"].numpy(), tensors["basis.scale"].numpy())
         agreement = tensors["agreement.weights"].numpy()
-        if basis.vectors.shape != (shape.components, 40, 2) or agreement.shape != (2, shape.components) or not members:
+        shapes = (basis.vectors.shape, basis.scale.shape, agreement.shape)
+        if shapes != ((shape.components, 40, 2), (shape.components,), (2, shape.components)) or not members:
             raise ValueError("the basis or the weights have another number of components")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(f"the predictor of the bundle is damaged ({error}); use an unaltered bundle") from error

@@ -6,8 +6,8 @@ Two kinds of features, both at 100 Hz:
   et al., "Synthesizing Obama", SIGGRAPH 2017;
 - ``logmel-40``: 40 log-mel bands.
 
-Conventions: 25 ms windows every 10 ms, pre-emphasis 0.97, mel bands from 60 Hz to 7.6 kHz. Every value is relative to
-the clip's own loudness, so gain does not matter: power is floored FLOOR_DB below the loudest window. Windows are
+Conventions: 25 ms windows every 10 ms, pre-emphasis 0.97, mel bands from 60 Hz to 7.6 kHz. Power is floored FLOOR_DB
+below the loudest window of the clip, so that gain only adds a constant (which the predictor takes off). Windows are
 computed in blocks that share no state, so memory is bounded and the result does not depend on the block size. Speech
 activity comes from Silero VAD (silero-vad, MIT), whose weights are part of its package.
 """

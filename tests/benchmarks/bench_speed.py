@@ -90,5 +90,6 @@ def test_speed_and_memory(minutes: int, fixture_clip: Callable[[str], Path], tmp
     print(
         f"\n{minutes} min of 720p25: decode and landmarks alone {alone[1]:.1f} s CPU; "
         f"analyze on 1 thread {one[0]:.1f} s wall, {one[1]:.1f} s CPU, {one[2]:.0f} MB; "
-        f"on 2 threads {two[0]:.1f} s wall, {two[1]:.1f} s CPU, {two[2]:.0f} MB: {60 * minutes / two[0]:.1f} x real time, {one[1] / alone[1]:.2f} x the CPU of the two alone"
+        f"on 2 threads {two[0]:.1f} s wall, {two[1]:.1f} s CPU, {two[2]:.0f} MB: "
+        f"{60 * minutes / two[0]:.1f} x real time, {one[1] / alone[1]:.2f} x the CPU of the two alone"
     )

@@ -61,7 +61,8 @@ class SyncCue:
     def measure(self, tracks: Tracks) -> Evidence:
         """Measure agreement, offset and breaks of one face with the sound."""
         prediction, speech = tracks.prediction, tracks.activity.speech
-        examined = speech & np.isfinite(prediction.observed[:, 0])
+        # frames whose velocity is known too: a mouth that only flickers up can't be compared
+        examined = speech & agreement.channels(prediction.observed, agreement.known_frames(prediction.observed))[1]
         examined_s = float(examined.sum()) / RATE_HZ
         motion = _motion(tracks)
         reasons = self._abstain(speech, examined_s, motion[examined])
@@ -126,7 +127,7 @@ class SyncCue:
         strength = float(z.max())
         # A peak that stands out by itself is taken wherever it is; a low one only where sound is usually found.
         handicap = np.zeros(len(z))
-        if strength < STANDS_OUT:
+        if 0 < strength < STANDS_OUT:
             handicap = np.log(agreement.lag_prior(curve, reference)) * np.max(curve.values) / strength
         peak_s = agreement.refined_peak_s(curve, handicap=handicap)
         low, high = agreement.peak_interval_s(curve, handicap=handicap)

@@ -1,0 +1,109 @@
+"""The contract of `lipaccord.records.Cue`; every cue must pass it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lipaccord.agreement import Reference
+from lipaccord.cues import load_cues
+from lipaccord.records import Cue, Tracks
+from lipaccord.settings import Settings
+from made_tracks import SECONDS, talking, unseen, with_speech
+
+CUES = load_cues(Settings(), Reference(zero_s=0.0, together=0.5, deviation=0.05, null_deviation=0.15))
+
+
+@pytest.fixture(params=CUES, ids=lambda cue: cue.name)
+def cue(request: pytest.FixtureRequest) -> Cue:
+    made: Cue = request.param
+    return made
+
+
+def arrays(record: Any) -> list[np.ndarray]:
+    """All arrays in a record and in the records that it holds."""
+    if isinstance(record, np.ndarray):
+        return [record]
+    if dataclasses.is_dataclass(record):
+        return [a for field in dataclasses.fields(record) for a in arrays(getattr(record, field.name))]
+    return []
+
+
+def test_the_names_are_plain_and_unique(cue: Cue) -> None:
+    assert cue.name.isidentifier()
+    assert cue.version
+    assert cue.finding in {"sync", "resynthesis"}
+    assert [other.name for other in CUES].count(cue.name) == 1
+
+
+def test_the_evidence_says_where_it_comes_from(cue: Cue) -> None:
+    evidence = cue.measure(talking())
+    assert (evidence.cue, evidence.version, evidence.finding) == (cue.name, cue.version, cue.finding)
+    assert evidence.summary.strip().endswith(".")
+
+
+def test_the_score_is_finite_where_there_is_something_to_measure(cue: Cue) -> None:
+    evidence = cue.measure(talking())
+    assert evidence.score is not None
+    assert np.isfinite(evidence.score)
+    assert evidence.abstained == ()
+
+
+def tiny() -> Tracks:
+    return with_speech(talking(seconds=0.04))
+
+
+@pytest.mark.parametrize("tracks", [unseen(talking()), tiny(), unseen(tiny())], ids=["unseen", "tiny", "tiny, unseen"])
+def test_it_abstains_with_reasons_where_there_is_nothing(cue: Cue, tracks: Tracks) -> None:
+    evidence = cue.measure(tracks)
+    assert evidence.score is None
+    assert evidence.abstained
+    for reason in evidence.abstained:
+        assert reason.code.isidentifier()
+        assert len(reason.text) > 20
+
+
+def test_the_same_tracks_give_the_same_evidence(cue: Cue) -> None:
+    first, second = cue.measure(talking()), cue.measure(talking())
+    assert (first.score, first.frames_s, first.segments) == (second.score, second.frames_s, second.segments)
+    assert first.details == second.details
+    for one, two in zip(arrays_of_series(first.series), arrays_of_series(second.series), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def arrays_of_series(series: Any) -> list[np.ndarray]:
+    return [array for one in series for array in arrays(one)]
+
+
+def test_series_and_segments_keep_to_the_clip(cue: Cue) -> None:
+    evidence = cue.measure(talking())
+    assert evidence.series
+    for series in evidence.series:
+        assert series.name.startswith(f"{cue.name}.")
+        assert series.unit
+        if not series.name.endswith("_by_lag"):
+            assert series.times_s[0] >= 0
+            assert series.times_s[-1] <= SECONDS + 0.5
+    for segment in evidence.segments:
+        assert segment.finding == cue.finding
+        assert 0 <= segment.interval.start_s < segment.interval.end_s <= SECONDS + 0.5
+    assert all(0 <= time <= SECONDS for time in evidence.frames_s)
+
+
+def test_the_details_are_json(cue: Cue) -> None:
+    for tracks in (talking(), unseen(talking())):
+        details = cue.measure(tracks).details
+        assert json.loads(json.dumps(details, allow_nan=False)) == details
+
+
+def test_it_does_not_write_to_what_it_reads(cue: Cue) -> None:
+    tracks = talking()
+    before = [array.copy() for array in arrays(tracks)]
+    assert len(before) > 20
+    cue.measure(tracks)
+    for now, then in zip(arrays(tracks), before, strict=True):
+        np.testing.assert_array_equal(now, then)
