@@ -21,7 +21,7 @@ MAX_YAW_DEG = 35.0
 MAX_PITCH_DEG = 35.0
 MIN_INTEROCULAR_PX = 14.0
 MIN_SCORE = {"mediapipe-478": 0.8, "ibug-68": 0.2}  # by layout; below it something hides the face, or it is none
-BLOCK = 4096  # frames at a time: bounds the memory for long tracks
+BLOCK = 512  # frames at a time: bounds the memory for long tracks
 
 # Mean rigid points of frontal faces, made symmetrical, in the order of the layout's `rigid`, eye centres at
 # (-0.5, 0, 0) and (0.5, 0, 0). Measured by generalised Procrustes analysis over the training clips.

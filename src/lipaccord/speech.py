@@ -165,9 +165,21 @@ def speech_activity(sound: Sound) -> SpeechActivity:
     probability = np.zeros(len(times), np.float32)
     if len(sound.samples) >= VAD_WINDOW:
         probability = _probabilities(sound)[window]
-    squares = np.concatenate([[0.0], np.cumsum(sound.samples.astype(np.float64) ** 2)])
-    centre = np.arange(len(times)) * hop
-    low, high = np.maximum(centre - hop, 0), np.minimum(centre + hop, len(sound.samples))
-    power = (squares[high] - squares[low]) / np.maximum(high - low, 1)
-    level = 10 * np.log10(np.maximum(power, SILENT_POWER))
+    level = _level_db(sound, hop)
     return SpeechActivity(times, probability, level, _stretches(probability >= SPEECH_PROBABILITY, times))
+
+
+def _level_db(sound: Sound, hop: int) -> FloatArray:
+    """Level round each tick of the clock, over one hop on either side, in dB relative to full scale [shape=(N,)]."""
+    length = len(sound.samples)
+    ticks = length // hop + 1
+    energy = np.zeros(ticks + 1)  # of the hop before each tick, and of the one after the last
+    for first in range(0, ticks, BLOCK):
+        part = sound.samples[first * hop : (first + BLOCK) * hop].astype(np.float64)
+        sums = np.add.reduceat(part**2, np.arange(0, len(part), hop)) if len(part) else np.zeros(0)
+        energy[first + 1 : first + 1 + len(sums)] = sums
+    centre = np.arange(ticks) * hop
+    samples = np.minimum(centre + hop, length) - np.maximum(centre - hop, 0)
+    power = (energy[:-1] + energy[1:]) / np.maximum(samples, 1)
+    level: FloatArray = (10 * np.log10(np.maximum(power, SILENT_POWER))).astype(np.float32)
+    return level
