@@ -6,6 +6,7 @@ the room that a freed picture leaves, and the memory in use would grow by a pict
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,13 +38,19 @@ class RowLog:
         """Add a row, given in parts that follow each other; a missing rest is NaN."""
         row = self._length % self._size
         if row == 0:
-            self._blocks.append(np.full((self._size, self._width), np.nan, np.float32))
+            self._blocks.append(self._new_block())
         place = 0
         for part in parts:
             flat = np.ravel(part)
             self._blocks[-1][row, place : place + len(flat)] = flat
             place += len(flat)
         self._length += 1
+
+    def _new_block(self) -> FloatArray:
+        """Map a block of its own: its memory goes back to the system as soon as it is let go."""
+        block: FloatArray = np.frombuffer(mmap.mmap(-1, 4 * self._size * self._width), np.float32)
+        block.fill(np.nan)
+        return block.reshape(self._size, self._width)
 
     def take(self, length: int) -> Iterator[tuple[slice, FloatArray]]:
         """Yield the first `length` rows block by block with their places, and let each block go."""
