@@ -104,7 +104,29 @@ def test_a_clip_without_a_face_is_left_out(tmp_path: Path, fixture_clip: Callabl
     outcome = corpus._try_cached(fixture_clip("no_face"), tmp_path)
     assert isinstance(outcome, str)
     assert outcome.endswith("shows no face")
-    assert [path.suffix for path in tmp_path.iterdir()] in ([], [".tmp"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_with_a_face_is_decoded_once(
+    tmp_path: Path, fixture_clip: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fixture_clip("synthetic")
+    entry = corpus._try_cached(path, tmp_path)
+    assert isinstance(entry, Path)
+    assert list(tmp_path.iterdir()) == [entry]
+    clip = corpus._load(entry, path, path.parent)
+    assert {kind: values.shape[1] for kind, values in clip.features.items()} == {"logmel-40": 40, "mfcc-28": 28}
+    assert {len(values) for values in clip.features.values()} == {len(clip.lips)}
+    assert clip.lips.shape[1:] == (40, 2)
+    assert np.isfinite(clip.lips).all(axis=(1, 2)).mean() > 0.8
+    assert np.isfinite(clip.face).all()
+    assert np.isfinite(clip.voice).all()
+
+    def refuse(_: Path) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(corpus, "_read_clip", refuse)
+    assert corpus._try_cached(path, tmp_path) == entry
 
 
 def test_a_file_that_is_no_clip_is_left_out(tmp_path: Path) -> None:

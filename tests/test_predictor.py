@@ -205,7 +205,7 @@ def test_other_features_are_refused() -> None:
 
 
 def test_threads_do_not_change_the_numbers() -> None:
-    heard = features(BOTH_WAYS, 400)
+    heard = features(BOTH_WAYS, 2500)
     before = torch.get_num_threads()
     try:
         results = []

@@ -105,9 +105,10 @@ def _cached(path: Path, cache: Path) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     entry = cache / f"{digest[:32]}-v{VERSION}.npz"
     if not entry.exists():
+        arrays = _read_clip(path)  # first: a clip of no use must leave nothing behind
         temporary = entry.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **_read_clip(path))
+            np.savez(file, allow_pickle=False, **arrays)
         temporary.replace(entry)
     return entry
 

@@ -105,13 +105,15 @@ def normalise(values: FloatArray, window_s: float = NORMALISE_S) -> FloatArray:
     Near the ends, and in clips shorter than the window, the window is cut short, never padded.
     """
     size = min(2 * round(window_s * RATE_HZ / 2) + 1, 2 * len(values) - 1)
-    share = uniform_filter1d(np.ones(len(values)), size, mode="constant")[:, None]
-    wide = values.astype(np.float64)
-    wide -= wide.mean(axis=0)
-    mean = uniform_filter1d(wide, size, axis=0, mode="constant") / share
-    square = uniform_filter1d(wide**2, size, axis=0, mode="constant") / share
-    deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-    result: FloatArray = ((wide - mean) / (deviation + MIN_DEVIATION)).astype(np.float32)
+    share = uniform_filter1d(np.ones(len(values)), size, mode="constant")
+    result: FloatArray = np.empty(values.shape, np.float32)
+    for column in range(values.shape[1]):  # one at a time: in double precision all together would take much memory
+        wide = values[:, column].astype(np.float64)
+        wide -= wide.mean()
+        mean = uniform_filter1d(wide, size, mode="constant") / share
+        square = uniform_filter1d(wide**2, size, mode="constant") / share
+        deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+        result[:, column] = (wide - mean) / (deviation + MIN_DEVIATION)
     return result
 
 

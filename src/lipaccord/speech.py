@@ -131,11 +131,18 @@ def _probabilities(sound: Sound) -> FloatArray:
     import silero_vad
     import torch
 
+    windows = -(-len(sound.samples) // VAD_WINDOW)
+    probabilities = np.zeros(windows, np.float32)
+    window = torch.zeros(1, VAD_WINDOW)
     with torch.inference_mode():
         model = silero_vad.load_silero_vad()
-        probabilities = model.audio_forward(torch.from_numpy(sound.samples.copy())[None], sr=sound.rate_hz)
-    result: FloatArray = probabilities[0].numpy()
-    return result
+        model.reset_states()
+        for number in range(windows):  # one by one: the whole sound at once would be copied several times
+            samples = sound.samples[number * VAD_WINDOW : (number + 1) * VAD_WINDOW]
+            window[0, : len(samples)] = torch.from_numpy(samples.copy())
+            window[0, len(samples) :] = 0.0
+            probabilities[number] = model(window, sound.rate_hz).item()
+    return probabilities
 
 
 def _stretches(speech: np.ndarray, times: TimeArray) -> tuple[Interval, ...]:
