@@ -184,8 +184,10 @@ def _circular(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the summed agreement and the frame count at every circular shift of the voice [shapes=(N,)]."""
     length = len(mouth)
-    spectra = np.fft.rfft(voice, axis=0) * np.conj(np.fft.rfft(mouth, axis=0))
-    sums = np.fft.irfft(spectra.sum(axis=1), length)
+    spectrum = np.zeros(length // 2 + 1, np.complex128)
+    for column in range(mouth.shape[1]):  # one at a time: spectra of long clips are large
+        spectrum += np.fft.rfft(voice[:, column]) * np.conj(np.fft.rfft(mouth[:, column]))
+    sums = np.fft.irfft(spectrum, length)
     masks = np.fft.rfft(voice_ok.astype(np.float64)) * np.conj(np.fft.rfft(mouth_ok.astype(np.float64)))
     return sums, np.fft.irfft(masks, length)
 
