@@ -20,7 +20,6 @@ from lipaccord.records import FaceRegion, FloatArray, Image, LandmarkLayout
 MESH_SCALE = 1.5  # side of the face mesh's square over the side of the face's box
 FAN_SCALE = 200 / 195  # side of FAN's square over width plus height of the face's box
 FAN_RISE = 0.12  # its centre lies this share of the box's height above the box's centre
-AVERAGED_REACH = 0.75  # of the square's side: more than half its diagonal, so that any turn fits
 
 
 def cut(image: Image, region: FaceRegion, side: int) -> tuple[FloatArray, NDArray[np.float64]]:
@@ -56,7 +55,8 @@ def _averaged(
     """Shrink the square's surroundings by a whole factor: to skip pixels of a large face makes its points jitter."""
     if factor < 2:
         return image, matrix
-    reach = region.size * AVERAGED_REACH
+    turned = abs(math.cos(region.roll_rad)) + abs(math.sin(region.roll_rad))
+    reach = region.size * turned / 2 + 2 * factor  # the square's own extent, and what sampling at its edge needs
     left, top = (max(0, int(center - reach)) for center in (region.center_x, region.center_y))
     right, bottom = (max(0, int(center + reach) + 1) for center in (region.center_x, region.center_y))
     patch = image[top:bottom, left:right]
