@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lipaccord.agreement import STANDS_OUT
 from lipaccord.findings import (
     EARLY_S,
     LATE_S,
@@ -11,7 +12,6 @@ from lipaccord.findings import (
     NOTICED_LATE_S,
     RELATED,
     RESYNTHESISED,
-    STANDS_OUT,
     UNRELATED,
     USUAL,
     breaks,

@@ -27,6 +27,7 @@ RESAMPLES = 400
 NEAR_S = 0.06  # decay of the prior on the lag, and
 NEAR_SHARE = 0.9  # what it holds; the rest is spread over all lags
 SUPPORT_LOSS = 1.3  # what the mean over the lags takes from the z of the true one, where the zero is right
+STANDS_OUT = 4.5  # deviations above other speech; chance does not reach it over 200 lags
 EDGE = 1e-9
 
 

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lipaccord.agreement import STANDS_OUT
 from lipaccord.records import Evidence, Finding, Reason, Segment
 
 RELATED = 2.4
-STANDS_OUT = 4.5  # deviations above other speech; chance does not reach it over 200 lags
 UNRELATED = 2.0  # deviations below authentic clips
 EARLY_S, LATE_S = -0.090, 0.185
 NOTICED_EARLY_S, NOTICED_LATE_S = -0.045, 0.125

@@ -271,6 +271,8 @@ def train_member(
                 best, best_step = score, step
                 state = {name: value.clone() for name, value in network.state_dict().items()}
                 weights = contrast.weights.detach().numpy().reshape(2, -1).copy()
+    if not state:
+        raise TrainingError("the training came to nothing: its loss on held-out speakers was never finite")
     return state, weights, best_step
 
 
@@ -323,8 +325,11 @@ def fit(
     held_items = _by_group(examples, groups, lambda group: group in held, kind, basis)
     if not items or not held_items:
         raise TrainingError(f"too few clips show a mouth for {WINDOW / 100} s without a gap; add longer clips")
-    identity = [asdict(settings), seed, sorted(held), sorted(example.name for example in examples)]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    identity = hashlib.sha256(json.dumps([asdict(settings), seed, sorted(held), groups], sort_keys=True).encode())
+    for example in examples:
+        identity.update(example.lips.tobytes())
+        identity.update(example.features[kind].tobytes())
+    digest = identity.hexdigest()[:16]
     members, weights, steps = [], [], []
     for number in range(settings.members):
         network, learned, step = _member(

@@ -31,7 +31,6 @@ MIN_SEGMENT_S = 2.0
 STILL, MOVING = 0.008, 0.03  # running deviation of the lip opening, inter-ocular units
 MOTION_S = 0.5
 MIN_MOTION_S = 1.0
-STANDS_OUT = 4.5  # deviations: chance does not reach it over 200 lags
 STILL_SHARE = 0.75  # of the speech over a still mouth: the voice is probably not this person's
 
 
@@ -127,7 +126,7 @@ class SyncCue:
         strength = float(z.max())
         # A peak that stands out by itself is taken wherever it is; a low one only where sound is usually found.
         handicap = np.zeros(len(z))
-        if 0 < strength < STANDS_OUT:
+        if 0 < strength < agreement.STANDS_OUT:
             handicap = np.log(agreement.lag_prior(curve, reference)) * np.max(curve.values) / strength
         peak_s = agreement.refined_peak_s(curve, handicap=handicap)
         low, high = agreement.peak_interval_s(curve, handicap=handicap)
@@ -193,6 +192,5 @@ def _summary(details: dict[str, Any]) -> str:
     return (
         f"The mouth agrees best with the speech at an offset of {1000 * details['offset_s']:+.0f} ms; the agreement is "
         f"{details['agreement']:.2f} (authentic clips: {details['usual_agreement']:.2f}); support for one recording "
-        f"{details['support']:.1f} (authentic clips of this length: {details['expected_support']:.1f}, "
-        "other speech: below 2.4)."
+        f"{details['support']:.1f} (authentic clips of this length: {details['expected_support']:.1f})."
     )
