@@ -9,16 +9,19 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from drawn_face import face_points, face_track, mouth_motion, skin
+from lipaccord.cues import load_probes
 from lipaccord.landmarks.layouts import MEDIAPIPE_478
 from lipaccord.records import (
     FloatArray,
+    Frame,
     Interval,
     MouthPrediction,
+    ProbeTrack,
     SpeechActivity,
     TextureTrack,
     Tracks,
 )
-from lipaccord.texture import TextureMeter, texture_track
+from lipaccord.watch import FaceWatch
 
 RATE_HZ = 25.0
 COMPONENTS = 4
@@ -34,13 +37,16 @@ def movement(seed: int, count: int) -> FloatArray:
 
 
 @functools.cache
-def _texture(frames: int) -> TextureTrack:
+def _measured(frames: int) -> tuple[TextureTrack, dict[str, ProbeTrack]]:
+    """Texture and probes of a face of three pictures that take turns."""
     side = int(4.6 * EYES_PX)
     points = face_points(MEDIAPIPE_478, EYES_PX, (side / 2, 0.36 * side))
-    meter = TextureMeter(MEDIAPIPE_478)
-    samples = [meter.measure(skin(side, side, seed, 20.0), points) for seed in range(3)]
     track = face_track(MEDIAPIPE_478, [points] * frames, RATE_HZ)
-    return texture_track([samples[k % 3] for k in range(frames)], track, mouth_motion(track, EYES_PX))
+    pictures = [skin(side, side, seed, 20.0) for seed in range(3)]
+    watch = FaceWatch(MEDIAPIPE_478, load_probes())
+    for index, time_s in enumerate(track.times_s):
+        watch.look(Frame(index, float(time_s), pictures[index % 3]), points)
+    return watch.texture(track, mouth_motion(track, EYES_PX)), watch.probes(track)
 
 
 def talking(late: int = 0, noise: float = 0.7, seed: int = 0, seconds: float = SECONDS) -> Tracks:
@@ -59,7 +65,8 @@ def talking(late: int = 0, noise: float = 0.7, seed: int = 0, seconds: float = S
     )
     weights = np.full((2, COMPONENTS), 1 / (2 * COMPONENTS), np.float32)
     prediction = MouthPrediction(times, heard, np.ones_like(observed), observed, weights)
-    return Tracks(track, mouth, _texture(frames), activity, prediction)
+    texture, probes = _measured(frames)
+    return Tracks(track, mouth, texture, probes, activity, prediction)
 
 
 def with_observed(tracks: Tracks, observed: FloatArray) -> Tracks:
@@ -86,6 +93,10 @@ def with_opening(tracks: Tracks, opening: FloatArray) -> Tracks:
 def unseen(tracks: Tracks) -> Tracks:
     """Return the tracks of a face of which nothing could be measured."""
     mouth, texture = tracks.mouth, tracks.texture
+    probes = {
+        name: dataclasses.replace(probe, values=np.full_like(probe.values, np.nan))
+        for name, probe in tracks.probes.items()
+    }
     return dataclasses.replace(
         with_observed(tracks, np.full_like(tracks.prediction.observed, np.nan)),
         mouth=dataclasses.replace(
@@ -100,4 +111,5 @@ def unseen(tracks: Tracks) -> Tracks:
             gradient=np.full_like(texture.gradient, np.nan),
             interocular_px=np.full_like(texture.interocular_px, np.nan),
         ),
+        probes=probes,
     )

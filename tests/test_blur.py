@@ -14,7 +14,8 @@ from drawn_face import face_points, face_track, mouth_motion, skin, within
 from lipaccord.cues.blur import LIMIT, LOCAL_LIMIT, MIN_FRAMES, MODELS, BlurCue
 from lipaccord.landmarks.layouts import IBUG_68, LAYOUTS, MEDIAPIPE_478
 from lipaccord.records import FacePoints, Image, MouthPrediction, SpeechActivity, Tracks
-from lipaccord.texture import REGIONS, TextureMeter, TextureSample, texture_track
+from lipaccord.regions import REGIONS
+from lipaccord.texture import TextureMeter, TextureSample, texture_track
 
 FRAMES = 60
 RATE_HZ = 25.0
@@ -67,7 +68,7 @@ def _tracks(edit: str, eyes_px: float = 90.0, layout: str = MEDIAPIPE_478.name, 
     times = np.arange(2) / 100
     silence = SpeechActivity(times, np.zeros(2, np.float32), np.full(2, -90, np.float32), ())
     flat = np.zeros((2, 1), np.float32)
-    return Tracks(track, mouth, texture, silence, MouthPrediction(times, flat, flat + 1, flat, flat + 1))
+    return Tracks(track, mouth, texture, {}, silence, MouthPrediction(times, flat, flat + 1, flat, flat + 1))
 
 
 def _with_texture(tracks: Tracks, **changes: Any) -> Tracks:

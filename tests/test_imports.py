@@ -18,7 +18,14 @@ PACKAGE = Path(__file__).parent.parent / "src" / "lipaccord"
 
 LAYERS = (
     ("errors", "files", "records"),
-    ("agreement", "assembly", "metrics", "rows", "settings"),  # pure functions and values that several rooms share
+    (
+        "agreement",
+        "assembly",
+        "metrics",
+        "regions",
+        "rows",
+        "settings",
+    ),  # pure functions and values that several rooms share
     (
         "bundle",
         "calibration",
@@ -32,7 +39,9 @@ LAYERS = (
         "sound",
         "speech",
         "texture",
+        "views",
     ),
+    ("watch",),
     ("inventory", "pipeline", "report", "simulate"),
     ("augmentation", "corpus"),  # the rooms of training, from here
     ("heldout",),

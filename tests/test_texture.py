@@ -7,11 +7,10 @@ import pytest
 from drawn_face import face_points, face_track, mouth_motion, skin, within
 from lipaccord.landmarks.layouts import IBUG_68, LAYOUTS, MEDIAPIPE_478
 from lipaccord.records import FacePoints, Image, LandmarkLayout
+from lipaccord.regions import REGIONS, RegionMap
 from lipaccord.texture import (
     FULL_RATE_PX,
-    REGIONS,
     SCALES,
-    RegionMap,
     TextureMeter,
     TextureSample,
     texture_track,

@@ -24,7 +24,7 @@ import lipaccord
 from lipaccord.agreement import RATE_HZ, Reference, lag_curve, support
 from lipaccord.assembly import AHEAD, InlineExecutor, LineExecutor, brisk_switching, prefetched
 from lipaccord.bundle import Bundle, load_bundle
-from lipaccord.cues import load_cues
+from lipaccord.cues import load_cues, load_probes
 from lipaccord.errors import BundleError, SettingsError, TracksError
 from lipaccord.faces import FaceTracker, StoredTracker
 from lipaccord.findings import LIMITS, nothing_to_examine, resynthesis_finding, sync_finding, triage
@@ -50,7 +50,7 @@ from lipaccord.records import (
 )
 from lipaccord.settings import Settings
 from lipaccord.speech import make_ready, speech_activity, speech_features
-from lipaccord.texture import TextureLog, TextureMeter, TextureSample, texture_track
+from lipaccord.watch import FaceWatch
 
 LIBRARIES = ("av", "ai-edge-litert", "librosa", "numpy", "opencv-python", "scipy", "silero-vad", "torch")
 MIN_MOUTH_FRAMES = 10  # measurable, for a face to be examined at all
@@ -60,34 +60,27 @@ Progress = Callable[[float], None]
 
 @dataclass(slots=True)
 class _Watched:
-    """What was taken from the picture: face tracks by key, texture samples by key and frame."""
+    """What was taken from the picture: face tracks and what was measured of them, by key."""
 
     tracks: dict[int, FaceTrack] = field(default_factory=dict)
-    textures: dict[int, TextureLog] = field(default_factory=dict)
-
-    def texture(self, key: int) -> list[TextureSample | None]:
-        return self.textures[key].take(self.tracks[key].frames)
+    faces: dict[int, FaceWatch] = field(default_factory=dict)
 
 
 def _watch(
     frames: Iterator[Frame], tracker: FaceTracker | StoredTracker, backend: LandmarkBackend, worker: Executor
 ) -> _Watched:
-    """Follow the faces and measure their texture while the frames stream by."""
+    """Follow the faces and measure them while the frames stream by."""
     watched = _Watched()
-    meters: dict[int, TextureMeter] = {}
-    pending: deque[tuple[int, int, Future[TextureSample]]] = deque()
-
-    def collect(ahead: int) -> None:
-        while len(pending) > ahead:
-            key, index, sample = pending.popleft()
-            watched.textures.setdefault(key, TextureLog()).add(index, sample.result())
-
+    pending: deque[Future[None]] = deque()
     for frame in frames:
         for sighting in tracker.feed(frame):
-            meter = meters.setdefault(sighting.key, TextureMeter(backend.layout))
-            pending.append((sighting.key, frame.index, worker.submit(meter.measure, frame.image, sighting.points)))
-        collect(AHEAD)
-    collect(0)
+            if sighting.key not in watched.faces:
+                watched.faces[sighting.key] = FaceWatch(backend.layout, load_probes())
+            pending.append(worker.submit(watched.faces[sighting.key].look, frame, sighting.points))
+        while len(pending) > AHEAD:
+            pending.popleft().result()
+    while pending:
+        pending.popleft().result()
     watched.tracks = tracker.finish()
     return watched
 
@@ -291,8 +284,9 @@ def analyze(
     if not candidates:
         return _no_face(watched, common)
     examined = _examined(candidates, chosen, activity, reference)
-    texture = texture_track(watched.texture(examined.key), examined.track, examined.mouth)
-    measured = Tracks(examined.track, examined.mouth, texture, activity, examined.prediction)
+    face = watched.faces[examined.key]
+    texture, probes = face.texture(examined.track, examined.mouth), face.probes(examined.track)
+    measured = Tracks(examined.track, examined.mouth, texture, probes, activity, examined.prediction)
     return _conclude(measured, load_cues(chosen, reference), _summaries(watched.tracks, examined), common)
 
 

@@ -1,6 +1,6 @@
 """Every record that travels between the stages, and the two plug-in protocols.
 
-The flow is Clip -> Tracks (face, mouth, texture, speech, prediction) -> Evidence -> Finding -> Analysis.
+The flow is Clip -> Tracks (face, mouth, texture, probes, speech, prediction) -> Evidence -> Finding -> Analysis.
 
 Conventions
 -----------
@@ -427,6 +427,82 @@ class MouthMotion:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceView:
+    """One face in one frame, as the probes see it: at native pixels, and laid level at one size.
+
+    Attributes
+    ----------
+    frame : int
+        Index in the clip.
+    time_s : float
+    layout : LandmarkLayout
+    image : ndarray of uint8 [shape=(h, w, 3)]
+        RGB at native pixels: the face with some of its surroundings, cut from the picture.
+    luma : ndarray of uint8 [shape=(h, w)]
+        The same in grey (BT.601).
+    corner : tuple of int
+        Left and top of `image` in the picture; multiples of 16, so that the grid of the codec's blocks is kept.
+    points : ndarray of float32 [shape=(L, 2)]
+        Landmarks in the pixels of `image`.
+    interocular_px : float
+        Distance between the eye centres, native pixels.
+    aligned : ndarray of uint8 [shape=(H, W, 3)]
+        RGB, the eyes level and always at the same two places (`views`); edge pixels repeated outside the picture.
+    aligned_luma : ndarray of uint8 [shape=(H, W)]
+    aligned_points : ndarray of float32 [shape=(L, 2)]
+        Landmarks in the pixels of `aligned`.
+    regions : ndarray of uint8 [shape=(H, W)]
+        Part of the face at each pixel of `aligned`: 0 for none, else one more than the index in `regions.REGIONS`.
+    """
+
+    frame: int
+    time_s: float
+    layout: LandmarkLayout
+    image: Image
+    luma: NDArray[np.uint8]
+    corner: tuple[int, int]
+    points: FloatArray
+    interocular_px: float
+    aligned: Image
+    aligned_luma: NDArray[np.uint8]
+    aligned_points: FloatArray
+    regions: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"FaceView({self.frame} at {self.time_s:.3f} s, {self.interocular_px:.0f} px between the eyes)"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTrack:
+    """What one probe measured of one face, frame by frame.
+
+    Attributes
+    ----------
+    times_s : ndarray of float64 [shape=(T,)]
+    columns : tuple of str
+        Names of the M quantities.
+    values : ndarray of float32 [shape=(T, M)]
+        NaN where the face was not seen or the quantity can't be measured.
+    """
+
+    times_s: TimeArray
+    columns: tuple[str, ...]
+    values: FloatArray
+
+    def __post_init__(self) -> None:
+        length = _freeze_times(self)
+        _freeze(self, "values", np.float32, (length, len(self.columns)))
+
+    def column(self, name: str) -> FloatArray:
+        """Return one quantity by its name [shape=(T,)]."""
+        values: FloatArray = self.values[:, self.columns.index(name)]
+        return values
+
+    def __repr__(self) -> str:
+        return f"ProbeTrack({len(self.times_s)} frames, {len(self.columns)} quantities)"
+
+
+@dataclass(frozen=True, slots=True)
 class TextureTrack:
     """Sharpness of the parts of one face, frame by frame, at native pixels.
 
@@ -579,11 +655,12 @@ class MouthPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """All that was measured of the face examined: what a cue reads."""
+    """All that was measured of the face examined: what a cue reads; `probes` by the name of their cue."""
 
     face: FaceTrack
     mouth: MouthMotion
     texture: TextureTrack
+    probes: dict[str, ProbeTrack]
     activity: SpeechActivity
     prediction: MouthPrediction
 
@@ -795,6 +872,19 @@ class LandmarkBackend(Protocol):
 
     def follow(self, points: FacePoints) -> FaceRegion:
         """Return the region in which to look for this face in the next frame."""
+        ...
+
+
+class Probe(Protocol):
+    """The part of a cue that sees pixels, frame by frame, while the video is decoded; made anew for every face.
+
+    It may keep small state of its own between frames, but no view and no picture: memory must not grow.
+    """
+
+    columns: tuple[str, ...]
+
+    def measure(self, view: FaceView, previous: FaceView | None) -> FloatArray:
+        """Measure one frame [shape=(M,)]; `previous` is the frame before, None where it does not show this face."""
         ...
 
 
