@@ -78,6 +78,36 @@ NOT_EXAMINABLE = Finding("resynthesis", "not_examinable", None, None, None, (TOO
 SEGMENT = Segment(Interval(2.0, 3.5), "sync", 2.0, "Speech over a still mouth.")
 
 
+def _cue(name: str, score: float, summary: str, **changes: Any) -> Evidence:
+    return Evidence(name, "1", "resynthesis", score, summary, details={"limit": 2.0}, **changes)
+
+
+def _abstaining(name: str, reason: Reason) -> Evidence:
+    return Evidence(name, "1", "resynthesis", None, reason.text, abstained=(reason,))
+
+
+SOFT_S = Segment(Interval(4.0, 5.5), "resynthesis", 3.5, "It is soft here.")
+UNSTEADY_S = Segment(Interval(6.0, 6.5), "resynthesis", 3.6, "It is unsteady here.")
+RESYNTHESIS = Finding(
+    "resynthesis",
+    "inconclusive",
+    0.4249,
+    None,
+    None,
+    (Reason("texture", "The lower face departs, most of all by the cue blur."),),
+    (
+        _cue("teeth", 0.4, "The teeth are as sharp as expected.", frames_s=(1.1,)),
+        _cue("noise", -1.26, "The noise is carried over.", segments=(UNSTEADY_S,)),
+        _cue("blur", 2.44, "The lower face is soft.", frames_s=(5.5, 4.25), segments=(SOFT_S,)),
+        _cue("retiming", 2.7, "The mouth moves on.", frames_s=(0.64,)),
+        _abstaining("occlusion", Reason("nothing_passes", "Nothing passes the mouth.")),
+        _abstaining("face", Reason("too_small", "The eyes are 19 pixels apart; hair needs more.")),
+        _abstaining("boundary", Reason("too_small", "The eyes are 19 pixels apart; an edge needs more.")),
+    ),
+    {"shares": {"blur": 0.5, "teeth": 0.0549, "noise": -0.23}, "usual": 0.312, "limit": 0.85},
+)
+
+
 def analysis(*findings: Finding, **changes: Any) -> Analysis:
     """Return an analysis with `SYNC` and `NOT_EXAMINABLE`, unless `findings` replace them, and with `changes`."""
     made = {finding.name: finding for finding in (SYNC, NOT_EXAMINABLE, *findings)}

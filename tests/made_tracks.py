@@ -18,6 +18,7 @@ from lipaccord.records import (
     MouthPrediction,
     ProbeTrack,
     SpeechActivity,
+    SpliceTrack,
     TextureTrack,
     Tracks,
 )
@@ -49,6 +50,14 @@ def _measured(frames: int) -> tuple[TextureTrack, dict[str, ProbeTrack]]:
     return watch.texture(track, mouth_motion(track, EYES_PX)), watch.probes(track)
 
 
+def splices(frames: int) -> dict[str, SpliceTrack]:
+    """Return what the splice networks might say of every second frame of an authentic face."""
+    times = np.arange(0, frames - 1, 2) / RATE_HZ
+    scores = (0.3 * np.random.default_rng(0).normal(size=(2, len(times)))).astype(np.float32)
+    track = SpliceTrack(times, scores, np.zeros((37, 30), np.float32))
+    return {"lower": track, "face": track}
+
+
 def talking(late: int = 0, noise: float = 0.7, seed: int = 0, seconds: float = SECONDS) -> Tracks:
     """Speech throughout, over a mouth that follows it; the sound comes `late` frames of 10 ms late."""
     count, frames = round(seconds * 100) + 1, round(seconds * RATE_HZ) + 1
@@ -66,7 +75,7 @@ def talking(late: int = 0, noise: float = 0.7, seed: int = 0, seconds: float = S
     weights = np.full((2, COMPONENTS), 1 / (2 * COMPONENTS), np.float32)
     prediction = MouthPrediction(times, heard, np.ones_like(observed), observed, weights)
     texture, probes = _measured(frames)
-    return Tracks(track, mouth, texture, probes, activity, prediction)
+    return Tracks(track, mouth, texture, probes, splices(frames), activity, prediction)
 
 
 def with_observed(tracks: Tracks, observed: FloatArray) -> Tracks:
@@ -93,6 +102,7 @@ def with_opening(tracks: Tracks, opening: FloatArray) -> Tracks:
 def unseen(tracks: Tracks) -> Tracks:
     """Return the tracks of a face of which nothing could be measured."""
     mouth, texture = tracks.mouth, tracks.texture
+    nothing = SpliceTrack(np.zeros(0), np.zeros((2, 0), np.float32), np.zeros((37, 30), np.float32))
     probes = {
         name: dataclasses.replace(probe, values=np.full_like(probe.values, np.nan))
         for name, probe in tracks.probes.items()
@@ -112,4 +122,5 @@ def unseen(tracks: Tracks) -> Tracks:
             interocular_px=np.full_like(texture.interocular_px, np.nan),
         ),
         probes=probes,
+        splices=dict.fromkeys(tracks.splices, nothing),
     )

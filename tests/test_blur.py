@@ -16,6 +16,7 @@ from lipaccord.landmarks.layouts import IBUG_68, LAYOUTS, MEDIAPIPE_478
 from lipaccord.records import FacePoints, Image, MouthPrediction, SpeechActivity, Tracks
 from lipaccord.regions import REGIONS
 from lipaccord.texture import TextureMeter, TextureSample, texture_track
+from made_tracks import splices
 
 FRAMES = 60
 RATE_HZ = 25.0
@@ -68,7 +69,15 @@ def _tracks(edit: str, eyes_px: float = 90.0, layout: str = MEDIAPIPE_478.name, 
     times = np.arange(2) / 100
     silence = SpeechActivity(times, np.zeros(2, np.float32), np.full(2, -90, np.float32), ())
     flat = np.zeros((2, 1), np.float32)
-    return Tracks(track, mouth, texture, {}, silence, MouthPrediction(times, flat, flat + 1, flat, flat + 1))
+    return Tracks(
+        track,
+        mouth,
+        texture,
+        {},
+        splices(len(track.times_s)),
+        silence,
+        MouthPrediction(times, flat, flat + 1, flat, flat + 1),
+    )
 
 
 def _with_texture(tracks: Tracks, **changes: Any) -> Tracks:

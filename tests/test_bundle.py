@@ -8,16 +8,36 @@ from typing import Any
 import pytest
 
 from lipaccord import bundle as bundle_module
-from lipaccord.bundle import FILES, MANIFEST, SCHEMA, check_destination, load_bundle, write_bundle
+from lipaccord.bundle import (
+    FILES,
+    MANIFEST,
+    SCHEMA,
+    check_destination,
+    load_bundle,
+    packed,
+    with_section,
+    write_bundle,
+)
+from lipaccord.combination import load_combination
+from lipaccord.cues import RESYNTHESIS_CUES
 from lipaccord.errors import BundleError
+from lipaccord.splicing import load_splicers
 
 PREDICTOR = {"network": {"hidden": 8}, "reference": {"zero_s": 0.01}}
+RESYNTHESIS = {"terms": {}, "offset": 0.5}
+PARTS = {
+    "predictor.safetensors": b"weights",
+    "predictor.json": packed(PREDICTOR),
+    "splice.safetensors": b"more weights",
+    "resynthesis.json": packed(RESYNTHESIS),
+    "CARD.md": b"# Card\n",
+}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "made" / "bundle"
-    write_bundle(path, "tiny", "1.2.3", b"weights", PREDICTOR, "# Card\n")
+    write_bundle(path, "tiny", "1.2.3", PARTS)
     return path
 
 
@@ -36,8 +56,8 @@ def rehash(folder: Path, name: str, content: bytes) -> None:
 def test_round_trip(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert (bundle.name, bundle.version) == ("tiny", "1.2.3")
-    assert bundle.weights == b"weights"
-    assert bundle.predictor == PREDICTOR
+    assert bundle.files == PARTS
+    assert (bundle.predictor, bundle.resynthesis) == (PREDICTOR, RESYNTHESIS)
     assert bundle.card == "# Card\n"
     assert bundle.sha256 == hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     assert repr(bundle) == f"Bundle(tiny 1.2.3, {bundle.sha256[:12]})"
@@ -46,7 +66,8 @@ def test_round_trip(folder: Path) -> None:
 
 
 def test_equal_content_gives_an_equal_bundle(folder: Path, tmp_path: Path) -> None:
-    write_bundle(tmp_path / "again", "tiny", "1.2.3", b"weights", dict(reversed(PREDICTOR.items())), "# Card\n")
+    turned = {"predictor.json": packed(dict(reversed(PREDICTOR.items())))}
+    write_bundle(tmp_path / "again", "tiny", "1.2.3", dict(reversed((PARTS | turned).items())))
     assert load_bundle(tmp_path / "again").sha256 == load_bundle(folder).sha256
 
 
@@ -105,30 +126,55 @@ def test_another_schema_is_refused(folder: Path, schema: Any) -> None:
     ],
 )
 def test_what_is_not_a_json_object_is_refused(folder: Path, content: bytes, words: str) -> None:
-    rehash(folder, "predictor.json", content)
-    with pytest.raises(BundleError, match=rf"predictor\.json {words}"):
-        load_bundle(folder)
+    for name in ("resynthesis.json", "predictor.json"):
+        rehash(folder, name, content)
+        with pytest.raises(BundleError, match=f"{name} {words}"):
+            load_bundle(folder)
     (folder / MANIFEST).write_bytes(content)
     with pytest.raises(BundleError, match=rf"manifest\.json {words}"):
         load_bundle(folder)
 
 
 def test_a_bundle_replaces_a_bundle(folder: Path) -> None:
-    write_bundle(folder, "other", "2", b"more", PREDICTOR, "")
+    write_bundle(folder, "other", "2", PARTS)
     assert load_bundle(folder).name == "other"
     assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    write_bundle(tmp_path, "tiny", "1", b"", PREDICTOR, "")
+    write_bundle(tmp_path, "tiny", "1", PARTS)
     assert load_bundle(tmp_path).name == "tiny"
+
+
+@pytest.mark.parametrize("change", [{"extra.pt": b"x"}, {"CARD.md": None}])
+def test_only_the_files_of_a_bundle_are_written(tmp_path: Path, change: dict[str, bytes | None]) -> None:
+    files = {name: data for name, data in (PARTS | change).items() if data is not None}
+    with pytest.raises(ValueError, match=r"a bundle holds predictor\.safetensors, "):
+        write_bundle(tmp_path / "new", "tiny", "1", files)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_section_is_added_to_a_card_and_replaced_in_its_place() -> None:
+    card = with_section("", "first", "\nOne.\n\n")
+    assert card == "<!-- part: first -->\nOne.\n<!-- end: first -->\n"
+    card = with_section(card, "second", "Two.")
+    assert card == with_section(card, "second", "Two.")
+    assert [line for line in card.splitlines() if line and line[0] != "<"] == ["One.", "Two."]
+    card = with_section(card, "first", "Uno.")
+    assert [line for line in card.splitlines() if line and line[0] != "<"] == ["Uno.", "Two."]
+    assert with_section("# Old card\n", "first", "One.").startswith("# Old card\n\n<!-- part: first -->\n")
+
+
+def test_packed_values_do_not_depend_on_their_order() -> None:
+    assert packed({"a": 1, "b": [2.5, None]}) == packed({"b": [2.5, None], "a": 1})
+    assert json.loads(packed(RESYNTHESIS)) == RESYNTHESIS
 
 
 @pytest.mark.parametrize("kept", [["thesis.txt"], ["thesis.txt", MANIFEST]])
 def test_a_foreign_folder_is_refused(tmp_path: Path, kept: list[str]) -> None:
     for name in kept:
         (tmp_path / name).write_text("mine")
-    for refused in (check_destination, lambda path: write_bundle(path, "tiny", "1", b"", PREDICTOR, "")):
+    for refused in (check_destination, lambda path: write_bundle(path, "tiny", "1", PARTS)):
         with pytest.raises(BundleError, match="exists and is not a bundle"):
             refused(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
@@ -148,7 +194,7 @@ def test_a_failure_leaves_the_old_bundle(folder: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Path, failing, fail)
     with pytest.raises(OSError, match="no space left"):
-        write_bundle(folder, "other", "2", b"more", PREDICTOR, "")
+        write_bundle(folder, "other", "2", PARTS | {"CARD.md": b""})
     monkeypatch.undo()
     assert load_bundle(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
@@ -158,3 +204,7 @@ def test_the_bundle_shipped_is_sound() -> None:
     bundle = load_bundle()
     assert bundle.name == "lipaccord"
     assert set(bundle.predictor) >= {"network", "reference"}
+    assert set(load_splicers(bundle.files["splice.safetensors"])) == {"lower", "face"}
+    assert set(load_combination(bundle.resynthesis).terms) <= set(RESYNTHESIS_CUES)
+    for part in ("predictor", "splice", "resynthesis"):
+        assert bundle.card.count(f"<!-- part: {part} -->\n") <= 1

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import lipaccord
 from lipaccord.agreement import Reference
-from lipaccord.card import training_card
+from lipaccord.card import combination_card, splice_card, training_card
+from lipaccord.combination import Combination, Term
 from lipaccord.heldout import HeldOut, Telling
 from made_examples import example
 
@@ -26,7 +29,7 @@ def card() -> str:
 
 def test_the_card_says_what_went_in() -> None:
     text = card()
-    assert text.startswith(f"# Bundle `lipaccord`, lipaccord {lipaccord.__version__}\n")
+    assert text.startswith(f"# Predictor `lipaccord`, lipaccord {lipaccord.__version__}\n")
     assert "| grid_s1 | 1 | 1 | 0 (0 groups) | GRID corpus, speaker 1" in text
     assert "| own | 3 | 2 | 2 (1 groups) | not stated |" in text
     assert "7 of the clips were left out" in text
@@ -42,9 +45,46 @@ def test_the_card_holds_the_figures_of_every_configuration() -> None:
     assert "0.271, deviation between clips 0.023; deviation with other speech 0.129" in " ".join(text.split())
 
 
-def test_every_table_is_whole() -> None:
-    blocks = [block for block in card().split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 2
+def splice_part() -> str:
+    rows = ["| lower | 40 | 0.812 | 0.950 |", "| face | 38 | 0.700 | 0.800 |"]
+    return splice_card([("own", 3), ("manifest", 40)], 2, rows, " --manifest MANIFEST", 7, {"lower": 90, "face": 50})
+
+
+def combination_part() -> str:
+    figures: dict[str, Any] = {"clips": 20, "groups": 5, "auc": 0.91, "eer": 0.2, "tpr": 0.6}
+    figures |= {f"{name}_interval": (0.812, 0.957) for name in ("auc", "eer", "tpr")}
+    nothing = dict.fromkeys(figures) | {"clips": 0, "groups": 0}
+    return combination_card(
+        Combination({"blur": Term(1.25, -0.5, 0.75)}, 0.0, 0.312, 0.85),
+        {"all cues": figures, "teeth alone": nothing},
+        {"paint": ("crf24", figures), "paste": ("crf31", figures | {"auc_interval": None})},
+        {"paint": 0.514, "paste": None},
+    )
+
+
+def test_the_card_of_the_networks_says_how_to_make_them() -> None:
+    text = splice_part()
+    assert "- own: 3 clips\n- manifest: 40 clips\n" in text
+    assert "lipaccord train DATA --part splice --out BUNDLE --manifest MANIFEST --seed 7" in text
+    assert "90 (lower), 50 (face)" in text
+    assert "| lower | 40 | 0.812 | 0.950 |" in text
+
+
+def test_the_card_of_the_combination_holds_its_figures_and_the_control() -> None:
+    text = combination_part()
+    assert "| blur | 1.250 | -0.500 | 0.750 |" in text
+    assert "5 in 100 authentic clips exceed 0.312, 1 in 100 0.850" in text
+    told = "0.910 [0.81, 0.96] | 0.200 [0.81, 0.96] | 0.600 [0.81, 0.96]"
+    assert f"| all cues | 20 | 5 | {told} |" in text
+    assert "| teeth alone | 0 | 0 | - | - | - |" in text
+    assert f"| paint | crf24 | 20 | {told} | 0.51 |" in text
+    assert f"| paste | crf31 | 20 | {told.replace(' [0.81, 0.96]', '', 1)} | - |" in text
+
+
+@pytest.mark.parametrize(("text", "tables"), [(card(), 2), (splice_part(), 1), (combination_part(), 3)])
+def test_every_table_is_whole(text: str, tables: int) -> None:
+    blocks = [block.strip() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == tables
     for block in blocks:
         assert len({line.count("|") for line in block.splitlines()}) == 1
         assert set(block.splitlines()[1]) == {"|", "-"}

@@ -122,6 +122,7 @@ def test_options_go_before_the_settings_file(calls: Calls, tmp_path: Path) -> No
         (errors.SettingsError, 2),
         (errors.TracksError, 2),
         (errors.TrainingError, 2),
+        (errors.SimulationError, 2),
         (errors.LipAccordError, 2),
     ],
 )
@@ -317,6 +318,68 @@ def test_train_with_too_little_material(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (result.exit_code, result.stderr) == (2, "lipaccord: data holds no clip\n")
 
 
+def test_simulate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from lipaccord.simulate import Plan
+
+    made: list[tuple[Any, ...]] = []
+
+    def simulate(clip: str, out: Path, plan: Plan, **options: Any) -> None:
+        options.pop("progress")(0.5)
+        made.append((clip, out, plan, options))
+
+    monkeypatch.setattr("lipaccord.simulate.simulate", simulate)
+    out, control, other = tmp_path / "out.mp4", tmp_path / "control.mp4", tmp_path / "other.mp4"
+    arguments = ["simulate", "clip.mp4", "--kind", "blur", "--seed", "7", "--out", str(out), "--strength", "0.02"]
+    arguments += ["--from", "1", "--to", "2.5", "--mask", "mouth", "--face", "face-2", "--start", "0.5", "--end", "4"]
+    result = run(*arguments, "--crf", "23", "--control", str(control), "--other", str(other))
+    assert (result.exit_code, result.output) == (0, "")
+    options = {"start_s": 0.5, "end_s": 4.0, "crf": 23, "control": control, "other": other}
+    assert made == [("clip.mp4", out, Plan("blur", 7, 0.02, 1.0, 2.5, "mouth", "face-2"), options)]
+
+
+@pytest.mark.parametrize("option", ["--out", "--control"])
+def test_simulate_never_overwrites_its_source(tmp_path: Path, option: str) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"evidence")
+    arguments = {"--out": str(tmp_path / "out.mp4"), option: str(clip)}
+    result = run("simulate", str(clip), "--kind", "blur", *(word for pair in arguments.items() for word in pair))
+    assert result.exit_code == 2
+    assert "would overwrite" in result.stderr
+    assert clip.read_bytes() == b"evidence"
+
+
+def test_simulate_does_not_put_the_truth_over_the_source(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.json"
+    clip.write_bytes(b"evidence")
+    result = run("simulate", str(clip), "--kind", "blur", "--out", str(tmp_path / "clip.mp4"))
+    assert result.exit_code == 2
+    assert clip.read_bytes() == b"evidence"
+
+
+def test_simulate_of_an_unknown_kind(tmp_path: Path) -> None:
+    result = run("simulate", "clip.mp4", "--kind", "melt", "--out", str(tmp_path / "out.mp4"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lipaccord: there is no manipulation 'melt'; there are: blur, resample, ")
+
+
+def test_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    def self_test(clip: str, **options: Any) -> dict[str, Any]:
+        options.pop("progress")("testing", 0.5)
+        made.append((clip, options))
+        part = {"path": clip, "start_s": 0.0, "end_s": 4.0}
+        return {"clip": part, "face": "face-1", "limit": 1.0, "authentic": 0.2, "kinds": {}}
+
+    stub(monkeypatch, "selftest", "self_test", self_test)
+    result = run("self-test", "clip.mp4", "--kinds", "blur,tone", "--seed", "3", "--start", "1", "--face", "face-2")
+    assert result.exit_code == 0
+    assert "found means above 1.00" in result.stdout
+    assert result.stderr == "lipaccord: testing\n"
+    options = {"kinds": ["blur", "tone"], "seed": 3, "face": "face-2", "start_s": 1.0, "end_s": None, "bundle": None}
+    assert made == [("clip.mp4", options)]
+
+
 def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     result = run("info")
@@ -332,7 +395,7 @@ def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_help_of_every_command_says_what_it_does() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("analyze", "train", "info"):
+    for command in ("analyze", "train", "simulate", "self-test", "info"):
         assert command in result.stdout
         assert run(command, "--help").exit_code == 0
     assert "Examine one clip" in result.stdout

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
-from lipaccord.files import check_folder, check_writable, write_text
+from lipaccord.files import check_folder, check_writable, ordered_safetensors, safetensors_metadata, write_text
 
 
 def test_a_file_is_written_beside_its_place_and_nothing_is_left(tmp_path: Path) -> None:
@@ -69,3 +74,28 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError):
         check_folder(tmp_path / "missing")
+
+
+TENSORS: dict[str, NDArray[Any]] = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.ones(3, np.int64)}
+
+
+def test_equal_tensors_give_equal_bytes_whatever_the_order_of_the_header() -> None:
+    plain = save(TENSORS, {"z": "1", "y": "2", "x": "3"})
+    end = 8 + int.from_bytes(plain[:8], "little")
+    header = json.loads(plain[8:end])
+    turned = json.dumps(dict(reversed(header.items()))).encode()
+    other = len(turned).to_bytes(8, "little") + turned + plain[end:]
+    assert ordered_safetensors(other) == ordered_safetensors(plain)
+    for name, values in load(ordered_safetensors(other)).items():
+        np.testing.assert_array_equal(values, TENSORS[name])
+    assert (8 + int.from_bytes(ordered_safetensors(other)[:8], "little")) % 8 == 0  # as the format wants it
+
+
+def test_the_metadata_come_back() -> None:
+    assert safetensors_metadata(ordered_safetensors(save(TENSORS, {"scopes": "[]"}))) == {"scopes": "[]"}
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00" * 20, b"\xff" * 40, save(TENSORS), save(TENSORS, {"a": "b"})[:30]])
+def test_metadata_that_are_not_there_are_an_error(data: bytes) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        safetensors_metadata(data)

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from lipaccord.agreement import STANDS_OUT
+from lipaccord.combination import LOG10, Combination, Term
 from lipaccord.findings import (
     EARLY_S,
     LATE_S,
+    NEEDED,
     NOTICED_EARLY_S,
     NOTICED_LATE_S,
     RELATED,
-    RESYNTHESISED,
+    TELLING,
     UNRELATED,
-    USUAL,
     breaks,
     nothing_to_examine,
     resynthesis_finding,
@@ -34,6 +35,10 @@ FIGURES: dict[str, Any] = {
     "offset_high_s": 0.03,
 }
 NO_OFFSET = {"offset_ms": None, "offset_interval_ms": None}
+USUAL, LIMIT = 1.0, 2.0
+PLAIN = Term(slope=LOG10, intercept=0.0, weight=1.0)
+COMBINATION = Combination(dict.fromkeys(("splice", "blur", "teeth", "flicker", "noise"), PLAIN), 0.0, USUAL, LIMIT)
+"""Each score is its own share."""
 
 
 def sync(segments: tuple[Segment, ...] = (), **figures: float) -> Evidence:
@@ -41,9 +46,9 @@ def sync(segments: tuple[Segment, ...] = (), **figures: float) -> Evidence:
     return Evidence("sync", "1", "sync", -details["support"], "words", segments=segments, details=details)
 
 
-def blur(score: float | None) -> Evidence:
-    abstained = (WHY,) if score is None else ()
-    return Evidence("blur", "1", "resynthesis", score, "words", abstained=abstained)
+def cue(name: str, score: float | None, *why: Reason) -> Evidence:
+    abstained = (why or (WHY,)) if score is None else ()
+    return Evidence(name, "1", "resynthesis", score, "words", abstained=abstained)
 
 
 def codes(finding: Finding) -> list[str]:
@@ -157,23 +162,62 @@ def test_a_break_makes_it_partly_unrelated() -> None:
 @pytest.mark.parametrize(
     ("score", "status", "words"),
     [
-        (RESYNTHESISED + A_LITTLE, "resynthesised", "further than in authentic clips"),
-        (RESYNTHESISED, "inconclusive", "unusual"),
-        (USUAL + A_LITTLE, "inconclusive", "unusual"),
-        (USUAL, "inconclusive", "as sharp as usual"),
-        (0.0, "inconclusive", "does not show that it is original"),
+        (LIMIT + A_LITTLE, "resynthesised", "further than in authentic clips"),
+        (LIMIT, "inconclusive", "not beyond some authentic clips"),
+        (USUAL + A_LITTLE, "inconclusive", "not beyond some authentic clips"),
+        (USUAL, "inconclusive", "nothing departs further than usual"),
+        (0.0, "inconclusive", "does not show that the mouth is original"),
     ],
 )
 def test_resynthesis(score: float, status: str, words: str) -> None:
-    finding = resynthesis_finding(blur(score))
-    assert (finding.name, finding.status, finding.score) == ("resynthesis", status, score)
-    assert codes(finding) == ["sharpness"]
+    evidence = cue("blur", score)
+    finding = resynthesis_finding([evidence], COMBINATION)
+    assert (finding.name, finding.status) == ("resynthesis", status)
+    assert finding.score == pytest.approx(score)
+    assert codes(finding) == ["texture"]
     assert words in finding.reasons[0].text
+    assert finding.cues == (evidence,)
+    assert (finding.log10_lr, finding.bounds) == (None, None)
 
 
-def test_resynthesis_abstains_with_its_cue() -> None:
-    finding = resynthesis_finding(blur(None))
-    assert (finding.status, finding.score, finding.reasons) == ("not_examinable", None, (WHY,))
+def test_every_cue_adds_its_share_and_an_abstention_adds_none() -> None:
+    cues = [cue("splice", 0.5), cue("blur", None), cue("teeth", -0.25), cue("unheard_of", 9.0)]
+    finding = resynthesis_finding(cues, COMBINATION)
+    assert finding.details == {
+        "shares": {"splice": pytest.approx(0.5), "teeth": pytest.approx(-0.25)},
+        "usual": USUAL,
+        "limit": LIMIT,
+    }
+    assert finding.score == pytest.approx(0.25)
+    assert finding.cues == tuple(cues)
+
+
+def test_the_cues_that_tell_most_are_named_first_and_no_more_than_three() -> None:
+    scores = {"splice": TELLING + A_LITTLE, "blur": 0.4, "teeth": 0.9, "flicker": 0.5, "noise": TELLING - A_LITTLE}
+    finding = resynthesis_finding([cue(name, score) for name, score in scores.items()], COMBINATION)
+    assert finding.reasons[0].text.endswith("most of all by the cues teeth and flicker and blur")
+    finding = resynthesis_finding([cue("splice", 3.0), cue("blur", -0.5)], COMBINATION)
+    assert finding.reasons[0].text.endswith("most of all by the cue splice")
+
+
+def test_resynthesis_needs_a_cue_that_sees_the_whole_lower_face() -> None:
+    others = [cue("teeth", 3.0)]
+    small = Reason("too_small", "small")
+    for evidence in (
+        [cue("splice", None), cue("blur", None, small), *others],
+        [cue("splice", None, WHY, small), cue("blur", None, small), *others],
+    ):
+        finding = resynthesis_finding(evidence, COMBINATION)
+        assert (finding.status, finding.score) == ("not_examinable", None)
+        assert set(finding.reasons) == {WHY, small}
+        assert len(finding.reasons) == 2
+    for name in NEEDED:
+        assert resynthesis_finding([cue(name, 0.0), *others], COMBINATION).status == "resynthesised"
+
+
+def test_resynthesis_abstains_where_no_cue_with_a_term_could_measure() -> None:
+    nothing = Combination({}, 0.0, USUAL, LIMIT)
+    assert resynthesis_finding([cue("blur", 9.0)], nothing).status == "not_examinable"
 
 
 def test_nothing_to_examine_is_both_findings() -> None:
@@ -186,15 +230,29 @@ def test_nothing_to_examine_is_both_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("support", "sharpness", "rank"),
-    [(6.0, 1.0, 1.0), (6.0 - 1.2 * 3, 1.0, 3.0), (6.0 - 1.2 * 3, 3.5, 3.5), (8.4, None, -2.0), (None, 0.7, 0.7)],
+    ("support", "texture", "rank"),
+    [
+        (6.0, USUAL, 1.645),
+        (6.0, LIMIT, 2.326),
+        (6.0, (USUAL + LIMIT) / 2, (1.645 + 2.326) / 2),
+        (6.0 - 1.2 * 3, LIMIT, 3.0),
+        (6.0 - 1.2 * 3, USUAL + 3 * (LIMIT - USUAL), 1.645 + 3 * 0.681),
+        (8.4, None, -2.0),
+        (None, USUAL, 1.645),
+    ],
 )
-def test_triage_is_the_larger_departure(support: float | None, sharpness: float | None, rank: float) -> None:
+def test_triage_is_the_larger_departure(support: float | None, texture: float | None, rank: float) -> None:
     first = nothing_to_examine(WHY)[0] if support is None else sync_finding(sync(support=support))
-    assert triage(first, resynthesis_finding(blur(sharpness))) == pytest.approx(rank)
+    second = resynthesis_finding([cue("blur", texture)], COMBINATION)
+    assert triage(first, second) == pytest.approx(rank)
+
+
+def test_triage_rises_without_bound_where_the_two_quantiles_are_one() -> None:
+    second = resynthesis_finding([cue("blur", 2.0)], Combination({"blur": PLAIN}, 0.0, 1.0, 1.0))
+    assert (triage(nothing_to_examine(WHY)[0], second) or 0) > 1e5
 
 
 def test_triage_ranks_weak_clips_too() -> None:
     weak = sync_finding(sync(support=0.0, strength=1.0, expected_support=1.2))
     assert weak.status == "not_examinable"
-    assert triage(weak, resynthesis_finding(blur(None))) == pytest.approx(1.0)
+    assert triage(weak, resynthesis_finding([cue("blur", None)], COMBINATION)) == pytest.approx(1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lipaccord import inventory
-from lipaccord.bundle import write_bundle
+from lipaccord.bundle import FILES, write_bundle
 from lipaccord.landmarks import face_alignment, mediapipe
 
 CARD = """# Bundle
@@ -19,7 +19,20 @@ CARD = """# Bundle
 | own | 0.950 | 0.110 |
 
 ## Limits
+
+# Splice
+
+## Figures on what was left out
+
+| scope | AUC |
+|---|---|
+| own | 0.800 |
 """
+
+
+def files(card: str) -> dict[str, bytes]:
+    """Make the files of a bundle with this card."""
+    return dict.fromkeys(FILES, b"{}") | {"CARD.md": card.encode()}
 
 
 def test_models_and_weights_are_held_against_their_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,11 +67,11 @@ def test_the_default_bundle_and_its_figures(monkeypatch: pytest.MonkeyPatch, tmp
     folder = tmp_path / "bundle"
     monkeypatch.setattr("lipaccord.bundle.default_bundle_path", lambda: folder)
     assert inventory.inventory()["default bundle"].startswith("not usable: the bundle file ")
-    write_bundle(folder, "own", "3", b"", {}, CARD)
+    write_bundle(folder, "own", "3", files(CARD))
     sha256 = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     assert inventory.inventory()["default bundle"].splitlines() == [
         f"own 3, SHA-256 {sha256}",
         "configuration own; AUC, 3 s 0.950; EER, 3 s 0.110",
     ]
-    write_bundle(folder, "own", "3", b"", {}, "a card without figures")
+    write_bundle(folder, "own", "3", files("a card without figures"))
     assert len(inventory.inventory()["default bundle"].splitlines()) == 1

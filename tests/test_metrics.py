@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipaccord.metrics import Scores, auc, eer
+from lipaccord.metrics import Metric, Scores, auc, eer, group_interval, tpr_at_fpr
 
 BAD = [[], [float("nan")], [float("inf")], [[1.0]]]
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("metric", [auc, eer])
-def test_malformed_scores_are_refused(metric: type, bad: Scores) -> None:
+@pytest.mark.parametrize("metric", [auc, eer, tpr_at_fpr])
+def test_malformed_scores_are_refused(metric: Metric, bad: Scores) -> None:
     with pytest.raises(ValueError, match="positives must be a non-empty list"):
         metric(bad, [1.0])
     with pytest.raises(ValueError, match="negatives must be a non-empty list"):
@@ -51,3 +51,94 @@ def test_normal_scores_give_what_theory_says() -> None:
     high, low = generator.normal(2, 1, 20_000), generator.normal(0, 1, 20_000)
     assert auc(high, low) == pytest.approx(0.9214, abs=0.005)  # Phi(2 / sqrt(2))
     assert eer(high, low) == pytest.approx(0.1587, abs=0.005)  # Phi(-1)
+
+
+# By hand: flagged is what lies at or above the threshold.
+@pytest.mark.parametrize(
+    ("positives", "negatives", "fpr", "rate"),
+    [
+        ([4, 5, 6], [1, 2, 3], 0.0, 1),
+        ([1, 2, 3], [4, 5, 6], 0.05, 0),
+        ([1, 1], [1, 1], 0.05, 0),
+        ([1, 1], [1, 1], 1.0, 1),
+        ([1, 2, 5], [0, 1, 3, 4], 0.25, 1 / 3),
+        ([1, 2, 5], [0, 1, 3, 4], 0.5, 2 / 3),
+        ([3.5, 5], [0, 1, 3, 4], 0.25, 1),
+        ([3.5, 5], [0, 1, 3, 4], 0.24, 1 / 2),
+    ],
+)
+def test_the_true_positive_rate_against_hand_numbers(
+    positives: list[float], negatives: list[float], fpr: float, rate: float
+) -> None:
+    assert tpr_at_fpr(positives, negatives, fpr=fpr) == pytest.approx(rate, abs=1e-12)
+
+
+def test_a_false_positive_rate_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="fpr must lie between 0 and 1"):
+        tpr_at_fpr([1.0], [0.0], fpr=5)
+
+
+@pytest.mark.parametrize("metric", [auc, eer, tpr_at_fpr])
+def test_a_weight_counts_like_as_many_copies(metric: Metric) -> None:
+    generator = np.random.default_rng(2)
+    high, low = generator.normal(1, 1, 30).round(1), generator.normal(0, 1, 40).round(1)
+    up, down = generator.integers(0, 4, 30), generator.integers(0, 4, 40)
+    weighted = metric(high, low, positive_weights=up.astype(float), negative_weights=down * 2.5)
+    assert weighted == pytest.approx(metric(np.repeat(high, up), np.repeat(low, down)), abs=1e-9)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [-1.0, 1.0], [0.0, 0.0], [float("nan"), 1.0]])
+def test_malformed_weights_are_refused(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="negative_weights must be as many"):
+        auc([1.0], [0.0, 1.0], negative_weights=weights)
+
+
+def drawn(seed: int, people: int, clips: int) -> tuple[list[float], list[str]]:
+    """Scores that differ from person to person more than from clip to clip."""
+    generator = np.random.default_rng(seed)
+    means = generator.normal(size=people)
+    values = [float(mean + 0.1 * generator.normal()) for mean in means for _ in range(clips)]
+    return values, [f"{seed}-{person}" for person in range(people) for _ in range(clips)]
+
+
+def test_clips_of_the_same_people_do_not_narrow_the_interval() -> None:
+    def width(clips: int) -> float:
+        (high, high_groups), (low, low_groups) = drawn(3, 12, clips), drawn(4, 12, clips)
+        interval = group_interval(auc, high, low, high_groups, low_groups)
+        assert interval is not None
+        assert interval[0] < auc(high, low) < interval[1]
+        return interval[1] - interval[0]
+
+    assert width(8) > 0.8 * width(1)
+
+
+def test_more_people_narrow_the_interval_and_the_seed_repeats_it() -> None:
+    def interval(people: int, seed: int = 0) -> tuple[float, float]:
+        (high, high_groups), (low, low_groups) = drawn(5, people, 2), drawn(6, people, 2)
+        found = group_interval(auc, high, low, high_groups, low_groups, seed=seed, replicates=200)
+        assert found is not None
+        return found
+
+    few, many = interval(6), interval(60)
+    assert many[1] - many[0] < 0.5 * (few[1] - few[0])
+    assert interval(6) == few
+    assert interval(6, seed=1) != few
+
+
+def test_a_person_in_both_classes_is_drawn_with_both() -> None:
+    # Each person's positive lies just above his own negative: what differs between people cancels.
+    people = [f"person {number}" for number in range(12)]
+    low = [float(number) for number in range(12)]
+    high = [value + 0.5 for value in low]
+    together = group_interval(auc, high, low, people, people)
+    apart = group_interval(auc, high, low, people, [f"other {name}" for name in people])
+    assert together is not None
+    assert apart is not None
+    assert together[1] - together[0] < 0.4 * (apart[1] - apart[0])
+
+
+def test_too_few_people_give_no_interval() -> None:
+    assert group_interval(auc, [1, 2, 3], [0, 1, 2], ["a", "b", "b"], ["a", "b", "c"]) is None
+    assert group_interval(auc, [1, 2, 3], [0, 1, 2], ["a", "b", "c"], ["a", "b", "c"]) is not None
+    with pytest.raises(ValueError, match="every score needs its group"):
+        group_interval(auc, [1, 2], [0], ["a"], ["b"])

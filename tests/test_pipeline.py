@@ -86,7 +86,8 @@ def test_the_offset_does_not_depend_on_the_container(analysis_of: Analyses, vari
 
 def test_a_blurred_mouth_moves_the_sharpness_and_a_blurred_frame_does_not(analysis_of: Analyses) -> None:
     def signed(name: str) -> float:
-        return float(analysis_of(name).findings["resynthesis"].cues[0].details["signed"])
+        cues = analysis_of(name).findings["resynthesis"].cues
+        return float(next(cue.details["signed"] for cue in cues if cue.cue == "blur"))
 
     base = signed("synthetic")
     moved = base - signed("synthetic_mouth_blurred")

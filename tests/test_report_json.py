@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, SEGMENT, SYNC, VIDEO, analysis
+from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SYNC, VIDEO, analysis
 from lipaccord.records import Evidence, Finding, Interval, Series
 from lipaccord.report.json import analysis_to_dict, to_text, write_json
 
@@ -86,6 +86,7 @@ def test_cues() -> None:
     assert cues["agreement"] == {
         "score": 1.234568,
         "log10_lr": None,
+        "log10_share": None,
         "summary": AGREEMENT.summary,
         "frames_s": [2.5, 1.0],
         "version": "2",
@@ -95,6 +96,15 @@ def test_cues() -> None:
     assert list(cues["agreement"]["details"]) == ["apple", "lag_s", "zebra"]
     assert cues["silence"]["score"] is None
     assert cues["silence"]["abstained"] == [{"code": "no_pause", "text": "Nobody pauses long enough to compare."}]
+
+
+def test_each_cue_carries_its_share_and_the_finding_what_is_usual() -> None:
+    finding = analysis_to_dict(analysis(RESYNTHESIS))["findings"]["resynthesis"]
+    assert finding.keys() == FINDING_KEYS | {"usual", "limit"}
+    assert (finding["usual"], finding["limit"]) == (0.312, 0.85)
+    shares = {name: cue["log10_share"] for name, cue in finding["cues"].items()}
+    summed = {"blur": 0.5, "noise": -0.23, "teeth": 0.0549}
+    assert shares == summed | dict.fromkeys(("boundary", "face", "occlusion", "retiming"))
 
 
 def test_resynthesis_that_could_not_be_examined() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analyses import HOSTILE_NAME, NOT_EXAMINABLE, SEGMENT, SYNC, analysis
+from analyses import HOSTILE_NAME, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SOFT_S, SYNC, UNSTEADY_S, analysis
 from lipaccord import records
+from lipaccord.cues import RESYNTHESIS_CUES
 from lipaccord.records import Analysis, Finding, FindingName, Interval
-from lipaccord.report.terminal import STATUS_WORDS, plain, print_analysis, print_pairs
+from lipaccord.report.terminal import CUE_WORDS, STATUS_WORDS, plain, print_analysis, print_pairs
 
 NOT_USED = re.compile(r"fake|probab|confiden|malicious|tamper", re.IGNORECASE)
 
@@ -91,14 +92,67 @@ def test_unrelated_has_no_offset() -> None:
 
 
 def test_many_segments_are_cut_short() -> None:
-    segments = tuple(
-        dataclasses.replace(SEGMENT, interval=Interval(second, second + 0.5), finding="resynthesis")
-        for second in range(7)
-    )
-    text = words(analysis(examined("resynthesised"), segments=segments))
+    segments = tuple(dataclasses.replace(SEGMENT, interval=Interval(second, second + 0.5)) for second in range(7))
+    text = words(analysis(segments=segments))
     assert "3.00-3.50 s" in text
     assert "4.00-4.50 s" not in text
     assert "3 more, in the JSON under segments" in text
+
+
+def cue_lines(result: Analysis) -> list[str]:
+    """Return the lines of the cues on a console of 80 columns."""
+    names = "|".join([*CUE_WORDS, "constant"])
+    found = (re.search(rf" +((?:{names}) +[+-]\d.*?) *$", line) for line in printed(result).splitlines())
+    return [line[1] for line in found if line]
+
+
+def test_the_score_stands_beside_what_is_usual_and_the_limit() -> None:
+    assert "score 0.42; 5% of authentic clips exceed 0.31, 1% 0.85" in words(analysis(RESYNTHESIS))
+
+
+def test_every_cue_has_one_line_in_the_order_of_its_share() -> None:
+    assert cue_lines(analysis(RESYNTHESIS)) == [
+        "blur        +2.4  +0.50  sharpness of the lower face",
+        "teeth       +0.4  +0.05  sharpness of the teeth",
+        "noise       -1.3  -0.23  noise from frame to frame",
+        "retiming    +2.7      -  timing (beside the score)",
+        "constant          +0.10",
+    ]
+
+
+def test_a_sum_without_a_constant_shows_none() -> None:
+    finding = dataclasses.replace(RESYNTHESIS, score=0.3249)
+    assert not any("constant" in line for line in cue_lines(analysis(finding)))
+
+
+def test_every_cue_of_the_finding_fits_a_line_of_80_columns() -> None:
+    cues = tuple(dataclasses.replace(RESYNTHESIS.cues[0], cue=name, score=-12.0) for name in RESYNTHESIS_CUES)
+    shares = dict.fromkeys(RESYNTHESIS_CUES, -1.0)
+    finding = dataclasses.replace(RESYNTHESIS, cues=cues, details=RESYNTHESIS.details | {"shares": shares})
+    lines = cue_lines(analysis(finding))
+    assert [line.split("-1.00  ")[-1] for line in lines[:-1]] == [CUE_WORDS[name] for name in RESYNTHESIS_CUES]
+
+
+def test_sentences_and_times_are_those_of_the_cues_that_stand_out() -> None:
+    text = words(analysis(RESYNTHESIS, segments=(SOFT_S, UNSTEADY_S)))
+    assert "measured The lower face is soft. The mouth moves on." in text  # the second beyond its own limit
+    assert "look at 4.00-5.50 s (blur) other stretches: 1, in the JSON under segments 5.50, 4.25 s (blur)" in text
+    assert "0.64 s (retiming)" in text
+    for quiet in ("The teeth", "The noise", "1.10", "6.00-6.50"):
+        assert quiet not in text
+
+
+def test_only_the_largest_shares_stand_out() -> None:
+    names = ("splice", "swap", "blur", "teeth", "flicker")
+    cues = tuple(dataclasses.replace(RESYNTHESIS.cues[0], cue=name, summary=f"It is {name}.") for name in names)
+    shares = dict(zip(names, (0.2, 0.4, 0.3, 0.1, 0.5), strict=True))
+    finding = dataclasses.replace(RESYNTHESIS, cues=cues, details=RESYNTHESIS.details | {"shares": shares})
+    assert "measured It is flicker. It is swap. It is blur. look at" in words(analysis(finding))
+
+
+def test_cues_that_abstain_share_a_line_by_reason() -> None:
+    text = words(analysis(RESYNTHESIS))
+    assert "resynthesis: occlusion (nothing passes); face, boundary (too small)" in text
 
 
 def test_a_clip_in_which_nothing_was_found() -> None:
@@ -111,7 +165,7 @@ def test_a_clip_in_which_nothing_was_found() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_nothing_is_wider_than_the_console(width: int) -> None:
-    lines = printed(analysis(), width=width).splitlines()
+    lines = printed(analysis(RESYNTHESIS), width=width).splitlines()
     assert max(map(len, lines)) <= width
     assert "more suspicious)" in " ".join(" ".join(lines).split())
 

@@ -5,16 +5,10 @@ import numpy as np
 import pytest
 
 from drawn_face import face_points, face_track, mouth_motion, skin, within
-from lipaccord.landmarks.layouts import IBUG_68, LAYOUTS, MEDIAPIPE_478
+from lipaccord.landmarks.layouts import IBUG_68, MEDIAPIPE_478
 from lipaccord.records import FacePoints, Image, LandmarkLayout
-from lipaccord.regions import REGIONS, RegionMap
-from lipaccord.texture import (
-    FULL_RATE_PX,
-    SCALES,
-    TextureMeter,
-    TextureSample,
-    texture_track,
-)
+from lipaccord.regions import REGIONS
+from lipaccord.texture import FULL_RATE_PX, SCALES, TextureMeter, TextureSample, texture_track
 
 SIZE = 420
 EYES = 90.0
@@ -30,32 +24,6 @@ def _measure(image: Image, points: FacePoints = FACE, layout: LandmarkLayout = M
 
 def _blurred(image: Image, sigma: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))
-
-
-@pytest.mark.parametrize("name", sorted(LAYOUTS))
-def test_regions_lie_inside_their_outlines(name: str) -> None:
-    layout = LAYOUTS[name]
-    points = face_points(layout, EYES, CENTER)
-    regions = RegionMap(layout, points.xy, SIZE, SIZE)
-    rows, columns = np.nonzero(regions.labels == LIPS + 1)
-    outer = points.xy[list(layout.rings["outer_lips"])]
-    inner = points.xy[list(layout.rings["inner_lips"])]
-    for row, column in zip(rows * regions.step + regions.top, columns * regions.step + regions.left, strict=True):
-        assert cv2.pointPolygonTest(outer, (float(column), float(row)), True) > 0.5
-        assert cv2.pointPolygonTest(inner, (float(column), float(row)), True) < -0.5
-    found = {REGIONS[label - 1] for label in np.unique(regions.labels) if label}
-    assert found == set(REGIONS) - (set() if "forehead" in layout.rings else {"forehead", "background"})
-
-
-def test_background_lies_outside_the_face() -> None:
-    regions = RegionMap(MEDIAPIPE_478, FACE.xy, SIZE, SIZE)
-    rows, columns = np.nonzero(regions.labels == REGIONS.index("background") + 1)
-    outline = FACE.xy[list(MEDIAPIPE_478.rings["face"])]
-    outside = [
-        cv2.pointPolygonTest(outline, (float(column), float(row)), False)
-        for row, column in zip(rows + regions.top, columns + regions.left, strict=True)
-    ]
-    assert max(outside) < 0
 
 
 def test_level_and_area() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lipaccord import training
-from lipaccord.bundle import load_bundle
+from lipaccord.bundle import load_bundle, with_section, write_bundle
 from lipaccord.corpus import Example
 from lipaccord.errors import BundleError, TrainingError
 from lipaccord.heldout import HeldOut
@@ -167,7 +167,7 @@ def test_train_writes_a_bundle_with_both_configurations_on_its_card(
     assert torch.get_num_threads() == threads
     bundle = load_bundle(tmp_path / "out")
     assert bundle.name == "lipaccord"
-    assert load_predictor(bundle.weights).shape == CONFIGURATIONS["lipaccord"].network
+    assert load_predictor(bundle.files["predictor.safetensors"]).shape == CONFIGURATIONS["lipaccord"].network
     assert bundle.predictor["configuration"] == "lipaccord"
     assert bundle.predictor["members"] == 2
     assert set(bundle.predictor["reference"]) == {"zero_s", "together", "deviation", "null_deviation"}
@@ -181,6 +181,12 @@ def test_train_writes_a_bundle_with_both_configurations_on_its_card(
     assert shares[-1] == pytest.approx(1)
     train(tmp_path / "data", tmp_path / "again", seed=3, cache=store)
     assert load_bundle(tmp_path / "again").sha256 == bundle.sha256
+    shipped, others = load_bundle().files, ("splice.safetensors", "resynthesis.json")
+    assert all(bundle.files[name] == shipped[name] for name in others)
+    files = bundle.files | {"splice.safetensors": b"own", "CARD.md": with_section(bundle.card, "own", "kept").encode()}
+    write_bundle(tmp_path / "again", "lipaccord", "0", files)
+    train(tmp_path / "data", tmp_path / "again", seed=3, cache=store)
+    assert load_bundle(tmp_path / "again").files == files
 
 
 def test_what_can_not_be_done_is_refused_at_once(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""A bundle: the trained predictor and what belongs to it, verified before use.
+"""A bundle: the trained parts and what belongs to them, verified before use.
 
 A bundle is a folder:
 
 - ``manifest.json``: schema, name, version, and the SHA-256 of every other file;
-- ``predictor.safetensors``: the weights;
-- ``predictor.json``: configuration, normalisation and reference figures of the predictor;
-- ``CARD.md``: data, licences, command, figures, limits.
+- ``predictor.safetensors``, ``predictor.json``: the LSTM; its configuration and reference figures;
+- ``splice.safetensors``: the splice network;
+- ``resynthesis.json``: how the cues of the resynthesis finding are combined;
+- ``CARD.md``: data, licences, commands, figures, limits, part by part.
 
 Nothing in it can run code. A file that is missing, altered or not listed makes the bundle unusable.
 """
@@ -24,7 +25,7 @@ from lipaccord.errors import BundleError
 
 SCHEMA = "lipaccord/bundle/1"
 MANIFEST = "manifest.json"
-FILES = ("predictor.safetensors", "predictor.json", "CARD.md")
+FILES = ("predictor.safetensors", "predictor.json", "splice.safetensors", "resynthesis.json", "CARD.md")
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -38,20 +39,23 @@ class Bundle:
         As the manifest states them.
     sha256 : str
         Of the manifest, which holds the hashes of all else: identifies the bundle.
-    weights : bytes
-        Content of ``predictor.safetensors``.
-    predictor : dict
-        Content of ``predictor.json``.
-    card : str
-        Content of ``CARD.md``.
+    files : dict of str to bytes
+        Content of each of `FILES`.
+    predictor, resynthesis : dict
+        What the two JSON files hold.
     """
 
     name: str
     version: str
     sha256: str
-    weights: bytes
+    files: dict[str, bytes]
     predictor: dict[str, Any]
-    card: str
+    resynthesis: dict[str, Any]
+
+    @property
+    def card(self) -> str:
+        """Text of ``CARD.md``."""
+        return self.files["CARD.md"].decode("utf-8", "replace")
 
     def __repr__(self) -> str:
         return f"Bundle({self.name} {self.version}, {self.sha256[:12]})"
@@ -111,9 +115,9 @@ def load_bundle(path: Path | None = None) -> Bundle:
         name=str(manifest.get("name")),
         version=str(manifest.get("version")),
         sha256=hashlib.sha256(raw).hexdigest(),
-        weights=contents["predictor.safetensors"],
+        files=contents,
         predictor=_json(contents["predictor.json"], folder / "predictor.json"),
-        card=contents["CARD.md"].decode("utf-8", "replace"),
+        resynthesis=_json(contents["resynthesis.json"], folder / "resynthesis.json"),
     )
 
 
@@ -132,23 +136,38 @@ def check_destination(folder: Path) -> None:
         raise BundleError(f"{folder} exists and is not a bundle; name another folder")
 
 
-def write_bundle(folder: Path, name: str, version: str, weights: bytes, predictor: dict[str, Any], card: str) -> None:
+def packed(values: dict[str, Any]) -> bytes:
+    """Write JSON as a bundle keeps it: equal values give equal bytes."""
+    return json.dumps(values, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def with_section(card: str, part: str, text: str) -> str:
+    """Put the section of one part of a bundle in its card, in place of the one that is there."""
+    begin, end = f"<!-- part: {part} -->\n", f"<!-- end: {part} -->\n"
+    section = f"{begin}{text.strip()}\n{end}"
+    before, found, rest = card.partition(begin)
+    if not found:
+        return f"{card.rstrip()}\n\n{section}".lstrip()
+    return before + section + rest.partition(end)[2]
+
+
+def write_bundle(folder: Path, name: str, version: str, files: dict[str, bytes]) -> None:
     """Write a bundle; it appears whole or not at all.
 
     Raises
     ------
     BundleError
         `folder` exists and is not a bundle.
+    ValueError
+        `files` are not exactly `FILES`.
     """
+    if set(files) != set(FILES):
+        raise ValueError(f"a bundle holds {', '.join(FILES)}, not {', '.join(sorted(files))}")
     check_destination(folder)
-    contents = {
-        "predictor.safetensors": weights,
-        "predictor.json": json.dumps(predictor, indent=1, sort_keys=True).encode() + b"\n",
-        "CARD.md": card.encode(),
-    }
+    contents = dict(files)
     hashes = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
     manifest = {"schema": SCHEMA, "name": name, "version": version, "files": hashes}
-    contents[MANIFEST] = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+    contents[MANIFEST] = packed(manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         fresh, old = Path(temporary) / "new", Path(temporary) / "old"

@@ -1,10 +1,11 @@
-"""The card of a bundle: what it was trained on, how, how well it does, and what it is not for."""
+"""The card of a bundle, part by part: what it was trained on, how, how well it does, and what it is not for."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import lipaccord
+from lipaccord.combination import Combination
 from lipaccord.corpus import Example
 from lipaccord.heldout import HeldOut
 
@@ -14,7 +15,7 @@ LICENCES = {
 }
 """What is known of the sources by the name of their folder."""
 
-TEMPLATE = """# Bundle `{name}`, lipaccord {version}
+TEMPLATE = """# Predictor `{name}`, lipaccord {version}
 
 An LSTM that predicts the mouth from the speech, with the figures that the sync finding is judged by. There is no
 calibration in it: scores are raw statistics, not likelihood ratios.
@@ -108,4 +109,130 @@ def training_card(
         together=figures.reference.together,
         deviation=figures.reference.deviation,
         null=figures.reference.null_deviation,
+    )
+
+
+SPLICE_TEMPLATE = """# Splice networks, lipaccord {version}
+
+Small convolutional networks that compare the lower face with the rest of the same face (scope `lower`), and the whole
+face with its surroundings (scope `face`), in pairs of neighbouring frames. They were trained on authentic clips and
+self-made splices of them alone (blurred, resampled, smoothed, sharpened, exchanged lower or whole faces, each beside a
+control that went through the same encode), never on the output of a generator.
+
+## Data and command
+
+{sources}
+
+    lipaccord train DATA --part splice --out BUNDLE{manifest} --seed {seed}
+
+Steps for each member: {steps}; batches of 12 spliced examples with their controls. {left_out} clips were of no use (no
+face for long enough). Licences are those of the folders, see the predictor's card; the manifest's clips are research
+footage, most of it without a stated licence.
+
+## Figures on what each member left out
+
+Two members a scope, each trained without one half of the manifest's groups. Spliced against control, each clip's pairs
+averaged: area under the ROC curve over all clips, and how often a clip's
+splices exceed its own controls. Many splices are invisible after the encode; no network can find them.
+
+| scope | clips | AUC | pairwise |
+|---|---|---|---|
+{figures}
+
+## Limits
+
+- It was taught by harm to pixels, not by forgeries: a generator that keeps texture, noise and motion alike is not seen.
+- Beards, make-up, microphones and shallow focus make lower faces differ by themselves.
+"""
+
+
+def splice_card(
+    sources: list[tuple[str, int]],
+    left_out: int,
+    figures: list[str],
+    manifest: str,
+    seed: int,
+    steps: dict[str, int],
+) -> str:
+    """Write the section of the splice network; `sources` are names with their number of clips."""
+    return SPLICE_TEMPLATE.format(
+        version=lipaccord.__version__,
+        sources="\n".join(f"- {name}: {count} clips" for name, count in sources),
+        manifest=manifest,
+        seed=seed,
+        steps=", ".join(f"{count} ({scope})" for scope, count in steps.items()),
+        left_out=left_out,
+        figures="\n".join(figures),
+    )
+
+
+COMBINATION_TEMPLATE = """# Combination of the resynthesis cues, lipaccord {version}
+
+A sum of what each cue says as a log10 likelihood ratio, with weights that are never negative; a cue that abstains adds
+nothing. It was fitted on research footage of few people and generators: it ranks, and is no calibration for casework.
+
+## Command
+
+    lipaccord evaluate MANIFEST --match-encodes --end 4 --out FOLDER
+    lipaccord train FOLDER --part resynthesis --out BUNDLE
+
+| cue | slope | intercept | weight |
+|---|---|---|---|
+{terms}
+
+5 in 100 authentic clips exceed {usual:.3f}, 1 in 100 {limit:.3f} (cross-fitted).
+
+## Figures with matched encodes
+
+Cross-fitted by group, each method left out in turn; authentic clips went through the encode that is matched to the
+method, chosen so that the forehead alone tells least. Intervals are 95%, by groups.
+
+| score | clips | groups | AUC | EER | TPR at 5% FPR |
+|---|---|---|---|---|---|
+{scores}
+
+All cues by method, left out:
+
+| method | encode of authentic clips | clips | AUC | EER | TPR at 5% FPR | forehead alone |
+|---|---|---|---|---|---|---|
+{methods}
+"""
+
+
+def _with_interval(figures: dict[str, Any], name: str) -> str:
+    if figures[name] is None:
+        return "-"
+    interval = figures[f"{name}_interval"]
+    return f"{figures[name]:.3f}" + ("" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]")
+
+
+def combination_card(
+    combination: Combination,
+    scores: dict[str, dict[str, Any]],
+    methods: dict[str, tuple[str, dict[str, Any]]],
+    control: dict[str, float | None],
+) -> str:
+    """Write the section of the combination: figures by score, and by method with its rung and the control."""
+
+    def cells(figures: dict[str, Any]) -> str:
+        return " | ".join(_with_interval(figures, name) for name in ("auc", "eer", "tpr"))
+
+    return COMBINATION_TEMPLATE.format(
+        version=lipaccord.__version__,
+        terms="\n".join(
+            f"| {name} | {term.slope:.3f} | {term.intercept:.3f} | {term.weight:.3f} |"
+            for name, term in combination.terms.items()
+        ),
+        usual=combination.usual,
+        limit=combination.limit,
+        scores="\n".join(
+            f"| {name} | {figures['clips']} | {figures['groups']} | {cells(figures)} |"
+            for name, figures in scores.items()
+        ),
+        methods="\n".join(
+            f"| {name} | {rung} | {figures['clips']} | {cells(figures)} | "
+            + ("-" if control[name] is None else f"{control[name]:.2f}")
+            + " |"
+            for name, (rung, figures) in methods.items()
+        ),
     )

@@ -43,6 +43,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     MEDIA = 3
     MISSING = 4
+    ROWS = 5
     INTERRUPTED = 130
     READER_GONE = 141
 
@@ -229,23 +230,169 @@ def analyze(
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of authentic clips.")],
     out: Annotated[Path, typer.Option(metavar="BUNDLE", help="Folder to write the bundle to.")],
+    part: Annotated[
+        Literal["predictor", "splice", "resynthesis"],
+        typer.Option(
+            help="The LSTM of the sync finding; the splice networks; or the combination of the resynthesis cues, for "
+            "which DATA is what `evaluate --match-encodes` wrote."
+        ),
+    ] = "predictor",
     configuration: Annotated[
         Literal["lipaccord", "paper"], typer.Option(help="The project's own predictor, or that of the paper.")
     ] = "lipaccord",
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For --part splice: a labelled manifest; its camera originals are used too."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep what was measured here, to resume or to repeat.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same predictor.")] = 0,
 ) -> None:
-    """Train a predictor from a folder of clips."""
+    """Train a part of a bundle from a folder of authentic clips."""
     with _plain_errors():
-        from lipaccord import training
         from lipaccord.files import check_folder
 
         with _writing(str(out)):
             check_folder(next(folder for folder in out.resolve().parents if folder.exists()))
         with _writing(f"{out} or the cache"), _progress(shown=True, announced=True) as update:
-            training.train(data, out, configuration=configuration, cache=cache, seed=seed, progress=update)
+            if part == "splice":
+                from lipaccord.splice_training import train_splicer
+
+                train_splicer(data, out, manifest=manifest, cache=cache, seed=seed, progress=update)
+            elif part == "resynthesis":
+                from lipaccord.combination_training import train_combination
+
+                train_combination(data, out)
+            else:
+                from lipaccord import training
+
+                training.train(data, out, configuration=configuration, cache=cache, seed=seed, progress=update)
+
+
+@app.command()
+def evaluate(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST.csv", help="Labelled clips: path,mouth,sound,method,group,pair.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for figures and for what is kept of each clip.")],
+    match_encodes: Annotated[
+        bool,
+        typer.Option("--match-encodes", help="Give authentic clips the encodes that synthesised ones went through."),
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Clips at a time; one for each processor if not given.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Bundle to use instead of the one that is shipped.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Take the first N clips of each method only: for a trial.")
+    ] = None,
+    end: Annotated[float | None, typer.Option(metavar="S", help="Examine each clip up to this second only.")] = None,
+) -> None:
+    """Judge every score on labelled clips; runs again from where it stopped."""
+    with _plain_errors():
+        from lipaccord.report.evaluation import print_evaluation
+        from lipaccord.report.terminal import plain
+
+        chosen = _settings(None, {"end_s": end})
+        from lipaccord import evaluation
+
+        with _writing(str(out)), _progress(shown=True, announced=True) as update:
+            result = evaluation.evaluate(
+                manifest,
+                out,
+                match_encodes=match_encodes,
+                processes=jobs,
+                bundle=bundle,
+                limit=limit,
+                settings=chosen,
+                progress=update,
+            )
+        for line in result["left_out"]:
+            typer.echo(f"lipaccord: {plain(line)}", err=True)
+        with _writing("the table"):
+            print_evaluation(result, _console(stderr=False))
+        if result["left_out"]:
+            raise typer.Exit(ExitCode.ROWS)
+
+
+@app.command()
+def simulate(
+    clip: Annotated[str, typer.Argument(help="The authentic clip: a media file.")],
+    kind: Annotated[str, typer.Option(metavar="K", help="What to do, for instance blur, median, retime or shift.")],
+    out: Annotated[Path, typer.Option(metavar="OUT.mp4", help="The clip to write; the truth goes to OUT.json.")],
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same clip.")] = 0,
+    strength: Annotated[float | None, typer.Option(metavar="X", help="How strongly, in the unit of the kind.")] = None,
+    begin: Annotated[float | None, typer.Option("--from", metavar="S", help="Manipulate from this second on.")] = None,
+    until: Annotated[float | None, typer.Option("--to", metavar="S", help="Manipulate up to this second.")] = None,
+    mask: Annotated[
+        Literal["mouth", "lower_face", "face"] | None, typer.Option(help="Where in the face, if not as usual.")
+    ] = None,
+    face: Annotated[str | None, typer.Option(metavar="ID", help="Face to manipulate; otherwise the largest.")] = None,
+    start: Annotated[float | None, typer.Option(metavar="S", help="Take the clip from this second on.")] = None,
+    end: Annotated[float | None, typer.Option(metavar="S", help="Take the clip up to this second.")] = None,
+    crf: Annotated[int, typer.Option(metavar="N", min=0, max=51, help="Constant rate factor of the encoder.")] = 18,
+    control: Annotated[
+        Path | None, typer.Option(metavar="CONTROL.mp4", help="Write the clip without the manipulation too.")
+    ] = None,
+    other: Annotated[
+        Path | None, typer.Option(metavar="CLIP2", help="Clip whose sound is put in, for replace and splice.")
+    ] = None,
+) -> None:
+    """Make a clip with a known manipulation, and the truth about it."""
+    with _plain_errors():
+        _check_outputs({"--out": out, "the truth": out.with_suffix(".json"), "--control": control}, [Path(clip), other])
+        from lipaccord import simulate as room
+
+        plan = room.Plan(kind, seed, strength, begin, until, mask, face)
+        with _writing(f"{out} or the control"), _progress(shown=True) as update:
+            room.simulate(
+                clip,
+                out,
+                plan,
+                start_s=start,
+                end_s=end,
+                crf=crf,
+                control=control,
+                other=other,
+                progress=lambda fraction: update("reading", fraction),
+            )
+
+
+@app.command("self-test")
+def self_test(
+    clip: Annotated[str, typer.Argument(help="An authentic clip of your own: a media file.")],
+    kinds: Annotated[
+        str | None, typer.Option(metavar="K,K,...", help="Manipulations to test, for instance blur,median.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same result.")] = 0,
+    face: Annotated[str | None, typer.Option(metavar="ID", help="Face to test; otherwise the largest.")] = None,
+    start: Annotated[float | None, typer.Option(metavar="S", help="Take the clip from this second on.")] = None,
+    end: Annotated[float | None, typer.Option(metavar="S", help="Take the clip up to this second.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Bundle to use instead of the one that is shipped.")
+    ] = None,
+) -> None:
+    """Find out which manipulations could have been seen in this clip."""
+    with _plain_errors():
+        from lipaccord import selftest
+        from lipaccord.report.selftest import print_self_test
+
+        with _progress(shown=True, announced=True) as update:
+            result = selftest.self_test(
+                clip,
+                kinds=None if kinds is None else kinds.split(","),
+                seed=seed,
+                face=face,
+                start_s=start,
+                end_s=end,
+                bundle=bundle,
+                progress=update,
+            )
+        with _writing("the table"):
+            print_self_test(result, _console(stderr=False))
 
 
 @app.command()

@@ -13,6 +13,9 @@ exception. Every message names the file, the trouble and the remedy in plain wor
         SettingsError         a setting is unknown or out of range
         TracksError           stored tracks are damaged or belong to another clip
         TrainingError         a training folder holds too little to train on
+        ManifestError         a labelled manifest can't be read or holds no usable row
+        SimulationError       a clip does not allow the manipulation that was asked for
+        EvaluationError       an evaluation can't go on, or nothing in it could be examined
 """
 
 
@@ -54,3 +57,15 @@ class TracksError(LipAccordError):
 
 class TrainingError(LipAccordError):
     """A folder of clips holds too little usable material to train on."""
+
+
+class ManifestError(LipAccordError):
+    """A labelled manifest can't be read, lacks a column, or holds no usable row."""
+
+
+class SimulationError(LipAccordError):
+    """A clip is too large to be manipulated, or shows no face to manipulate."""
+
+
+class EvaluationError(LipAccordError):
+    """An evaluation can't go on, or none of its clips could be examined."""

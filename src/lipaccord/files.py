@@ -8,10 +8,12 @@ Every failure is the `OSError` of the system.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import stat
 from pathlib import Path
+from typing import Any
 
 
 def _part(folder: Path) -> Path:
@@ -77,3 +79,19 @@ def write_text(path: Path, text: str) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def ordered_safetensors(data: bytes) -> bytes:
+    """Sort the header's keys, which safetensors writes in random order: equal tensors must give equal bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
+
+
+def safetensors_metadata(data: bytes) -> dict[str, Any]:
+    """Return the metadata of a safetensors file, not yet verified: it may raise KeyError or ValueError."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    metadata: dict[str, Any] = header["__metadata__"]
+    return metadata

@@ -11,32 +11,37 @@ Sync, in this order:
 3. the support lies more than UNRELATED deviations below what authentic clips of this length give: ``unrelated``;
 4. otherwise the clip is too weak to tell: ``not_examinable``.
 
-Resynthesis, from the departure of the lower face's sharpness in spreads of authentic clips: beyond RESYNTHESISED
-``resynthesised``, else ``inconclusive``. Sharpness in the usual range is no evidence of authenticity (generators reach
-it), so ``authentic_texture`` is not given on this cue alone.
+Resynthesis, from the sum of what the cues say (`combination`), each with its share: above the limit that one in a
+hundred authentic clips exceeds ``resynthesised``, else ``inconclusive``; ``not_examinable`` where none of the cues that
+see the texture of the whole lower face (`NEEDED`) could measure. A low sum is no evidence of authenticity (the newest
+generators reach it), so ``authentic_texture`` is not given.
 
 There are no likelihood ratios without a calibration.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lipaccord.agreement import STANDS_OUT
+from lipaccord.combination import Combination
 from lipaccord.records import Evidence, Finding, Reason, Segment
 
 RELATED = 2.4
 UNRELATED = 2.0  # deviations below authentic clips
 EARLY_S, LATE_S = -0.090, 0.185
 NOTICED_EARLY_S, NOTICED_LATE_S = -0.045, 0.125
-RESYNTHESISED = 4.0
-USUAL = 2.1
+NEEDED = ("splice", "blur")
+TELLING = 0.1  # log10: cues with smaller shares are not named as reasons
+MAX_NAMED = 3
+NORMAL_5, NORMAL_1 = 1.645, 2.326  # deviations that 5 and 1 in 100 of a normal distribution exceed
 
 LIMITS = (
     "Scores are raw statistics: without a calibration there is no likelihood ratio, and no error rate is attached.",
     "Good agreement is no evidence of authenticity: generators draw the mouth from the sound.",
     "The findings do not say why: dubbing, an off-screen voice, translation or filters leave the same traces.",
-    "Sharpness in the usual range does not show that a mouth is camera-original.",
+    "A low resynthesis score does not show that a mouth is camera-original: the newest generators reach it.",
 )
 
 
@@ -93,19 +98,32 @@ def breaks(evidence: Evidence) -> list[Segment]:
     return [segment for segment in evidence.segments if segment.score > 0]
 
 
-def resynthesis_finding(evidence: Evidence) -> Finding:
-    """Judge the evidence of the cue `blur`."""
-    if evidence.score is None:
-        return _not_examinable("resynthesis", evidence, evidence.abstained, {})
-    if evidence.score > RESYNTHESISED:
-        status = "resynthesised"
-        text = "the lower face departs in sharpness from the rest of the same face further than in authentic clips"
-    elif evidence.score > USUAL:
-        status, text = "inconclusive", "the lower face's sharpness is unusual, but not beyond some authentic clips"
+def resynthesis_finding(evidence: Sequence[Evidence], combination: Combination) -> Finding:
+    """Judge the evidence of all cues of the resynthesis finding.
+
+    The finding's details hold the ``shares``, what each cue adds to the score, and the two quantiles of authentic
+    clips, ``usual`` and ``limit``.
+    """
+    scores = {one.cue: one.score for one in evidence}
+    shares = combination.shares(scores)
+    details: dict[str, Any] = {"shares": shares, "usual": combination.usual, "limit": combination.limit}
+    score = combination.score(scores)
+    if score is None or all(scores.get(name) is None for name in NEEDED):
+        why = [reason for one in evidence if one.cue in NEEDED for reason in one.abstained]
+        unique = tuple({reason.code: reason for reason in reversed(why)}.values())
+        return Finding("resynthesis", "not_examinable", None, None, None, unique, tuple(evidence), details)
+    telling = sorted((name for name in shares if shares[name] > TELLING), key=lambda name: -shares[name])
+    named = " and ".join(telling[:MAX_NAMED])
+    by = f", most of all by the {'cue' if len(telling) == 1 else 'cues'} {named}" if named else ""
+    if score > combination.limit:
+        status, text = "resynthesised", f"the lower face departs from the rest further than in authentic clips{by}"
+    elif score > combination.usual:
+        status = "inconclusive"
+        text = f"the lower face departs from the rest, but not beyond some authentic clips{by}"
     else:
         status = "inconclusive"
-        text = "the lower face is as sharp as usual against the rest; that alone does not show that it is original"
-    return Finding("resynthesis", status, evidence.score, None, None, (Reason("sharpness", text),), (evidence,), {})
+        text = "nothing departs further than usual; that alone does not show that the mouth is original"
+    return Finding("resynthesis", status, score, None, None, (Reason("texture", text),), tuple(evidence), details)
 
 
 def _not_examinable(
@@ -128,13 +146,15 @@ def nothing_to_examine(reason: Reason) -> tuple[Finding, Finding]:
 def triage(sync: Finding, resynthesis: Finding) -> float | None:
     """Rank for an archive: larger = look first; None where neither finding could be examined.
 
-    The larger of two departures in comparable units: how far the support lies below that of authentic clips, and how
-    far the sharpness departs, both in their deviations.
+    The larger of two departures, both in deviations of authentic clips: how far the support lies below what they give,
+    and how far the resynthesis score lies above them, by the line through its two quantiles.
     """
     values = []
     if sync.score is not None:
         figures = sync.cues[0].details
         values.append((figures["expected_support"] - figures["support"]) / figures["expected_deviation"])
     if resynthesis.score is not None:
-        values.append(resynthesis.score)
+        usual, limit = resynthesis.details["usual"], resynthesis.details["limit"]
+        step = (resynthesis.score - usual) / max(limit - usual, 1e-6)
+        values.append(NORMAL_5 + step * (NORMAL_1 - NORMAL_5))
     return max(values) if values else None

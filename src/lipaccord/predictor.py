@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from scipy.ndimage import uniform_filter1d
 from torch import nn
 
 from lipaccord.errors import BundleError
+from lipaccord.files import ordered_safetensors, safetensors_metadata
 from lipaccord.records import FloatArray, MouthMotion, MouthPrediction, SpeechFeatures, TimeArray
 
 RATE_HZ = 100
@@ -239,22 +239,7 @@ def predictor_bytes(predictor: Predictor) -> bytes:
     for number, member in enumerate(predictor.members):
         tensors |= {f"member{number}.{name}": value.contiguous() for name, value in member.state_dict().items()}
     metadata = {"shape": json.dumps(asdict(predictor.shape)), "members": str(len(predictor.members))}
-    return _in_order(save(tensors, metadata))
-
-
-def _in_order(data: bytes) -> bytes:
-    """Sort the header's keys, which safetensors writes in random order: equal predictors must give equal bytes."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data[end:]
-
-
-def _metadata(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    metadata: dict[str, Any] = header["__metadata__"]
-    return metadata
+    return ordered_safetensors(save(tensors, metadata))
 
 
 def load_predictor(weights: bytes) -> Predictor:
@@ -266,7 +251,7 @@ def load_predictor(weights: bytes) -> Predictor:
         The tensors are damaged, missing, or not of the shape that the metadata states.
     """
     try:
-        metadata = _metadata(weights)
+        metadata = safetensors_metadata(weights)
         shape = NetworkShape(**json.loads(metadata["shape"]))
         tensors = load(weights)
         members = []

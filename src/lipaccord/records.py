@@ -503,6 +503,62 @@ class ProbeTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceCrops:
+    """Pairs of neighbouring frames of one face, laid level, spread over the clip: what the splice network sees.
+
+    Attributes
+    ----------
+    times_s : ndarray of float64 [shape=(F,)]
+        Of the first frame of each pair.
+    pairs : ndarray of uint8 [shape=(F, 2, H, W)]
+        Luma; both frames laid by the first one's eyes.
+    judged, reference : ndarray of uint8 [shape=(F, h, w)]
+        Share of each cell of the network's map that lies in the part that is judged, and in the part that it is
+        compared with, 0 to 255.
+    """
+
+    times_s: TimeArray
+    pairs: NDArray[np.uint8]
+    judged: NDArray[np.uint8]
+    reference: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        length = _freeze_times(self)
+        _freeze(self, "pairs", np.uint8, (length, 2, None, None))
+        for name in ("judged", "reference"):
+            _freeze(self, name, np.uint8, (length, None, None))
+
+    def __repr__(self) -> str:
+        return f"FaceCrops({len(self.times_s)} pairs)"
+
+
+@dataclass(frozen=True, slots=True)
+class SpliceTrack:
+    """What the splice network says of each pair of frames.
+
+    Attributes
+    ----------
+    times_s : ndarray of float64 [shape=(F,)]
+    scores : ndarray of float32 [shape=(M, F)]
+        By member of the network: that the judged part was made otherwise than what it is compared with, in spreads of
+        authentic clips.
+    map : ndarray of float32 [shape=(h, w)]
+        Mean log odds by place over all pairs, in the level frame of `crops`; NaN off both parts.
+    """
+
+    times_s: TimeArray
+    scores: FloatArray
+    map: FloatArray
+
+    def __post_init__(self) -> None:
+        _freeze(self, "scores", np.float32, (None, _freeze_times(self)))
+        _freeze(self, "map", np.float32, (None, None))
+
+    def __repr__(self) -> str:
+        return f"SpliceTrack({len(self.times_s)} pairs)"
+
+
+@dataclass(frozen=True, slots=True)
 class TextureTrack:
     """Sharpness of the parts of one face, frame by frame, at native pixels.
 
@@ -655,12 +711,13 @@ class MouthPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """All that was measured of the face examined: what a cue reads; `probes` by the name of their cue."""
+    """All that was measured of the face examined: what a cue reads; `probes` by cue, `splices` by scope."""
 
     face: FaceTrack
     mouth: MouthMotion
     texture: TextureTrack
     probes: dict[str, ProbeTrack]
+    splices: dict[str, SpliceTrack]
     activity: SpeechActivity
     prediction: MouthPrediction
 
@@ -881,7 +938,10 @@ class Probe(Protocol):
     It may keep small state of its own between frames, but no view and no picture: memory must not grow.
     """
 
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the quantities."""
+        ...
 
     def measure(self, view: FaceView, previous: FaceView | None) -> FloatArray:
         """Measure one frame [shape=(M,)]; `previous` is the frame before, None where it does not show this face."""

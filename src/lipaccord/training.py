@@ -31,7 +31,7 @@ from torch.nn import functional
 
 import lipaccord
 from lipaccord.augmentation import augmented
-from lipaccord.bundle import check_destination, write_bundle
+from lipaccord.bundle import check_destination, load_bundle, packed, with_section, write_bundle
 from lipaccord.card import training_card
 from lipaccord.corpus import Example, group_speakers, read_corpus
 from lipaccord.errors import TrainingError
@@ -365,7 +365,8 @@ def train(
     data : Path
         Each folder in it is one source: one speaker, or unlabelled speakers to be told apart by face and voice.
     out : Path
-        Folder of the bundle; written whole at the end.
+        Folder of the bundle; written whole at the end. Its other parts stay as they are, or, where there is no bundle
+        yet, are those of the one that is shipped.
     configuration : str
         A key of `CONFIGURATIONS`; the card reports every other one beside it.
     cache : Path, optional
@@ -412,4 +413,10 @@ def train(
         left_out,
         seed,
     )
-    write_bundle(out, configuration, lipaccord.__version__, predictor_bytes(predictor), description, card)
+    base = load_bundle(out if out.exists() else None)
+    files = base.files | {
+        "predictor.safetensors": predictor_bytes(predictor),
+        "predictor.json": packed(description),
+        "CARD.md": with_section(base.card, "predictor", card).encode(),
+    }
+    write_bundle(out, configuration, lipaccord.__version__, files)

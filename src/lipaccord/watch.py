@@ -1,14 +1,16 @@
-"""One face, frame by frame -> the rows of its texture and of every probe.
+"""One face, frame by frame -> the rows of its texture and of every probe, and crops for the splice network.
 
-A `FaceWatch` is fed while the video is decoded, always in the order of the frames; it keeps numbers and, for the moment
-until the next frame, one view.
+A `FaceWatch` is fed while the video is decoded, always in the order of the frames; it keeps numbers, a bounded
+number of crops and, for the moment until the next frame, one view.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from lipaccord.crops import CropSampler
 from lipaccord.records import (
+    FaceCrops,
     FacePoints,
     FaceTrack,
     FaceView,
@@ -43,6 +45,7 @@ class FaceWatch:
         self._width = sum(len(probe.columns) for probe in probes.values())
         self._rows = RowLog(max(1, self._width))
         self._frames: list[int] = []
+        self._crops = CropSampler()
         self._previous: FaceView | None = None
 
     def look(self, frame: Frame, points: FacePoints) -> None:
@@ -56,11 +59,16 @@ class FaceWatch:
             previous = None
         self._frames.append(view.frame)
         self._rows.append(*(probe.measure(view, previous) for probe in self._probes.values()))
+        self._crops.feed(view, previous)
         self._previous = view
 
     def texture(self, track: FaceTrack, mouth: MouthMotion) -> TextureTrack:
         """Return the texture on the track's clock; it can be taken once."""
         return texture_track(self._texture.take(track.frames), track, mouth)
+
+    def crops(self) -> dict[str, FaceCrops]:
+        """Return the crops by scope; they can be taken once."""
+        return self._crops.take()
 
     def probes(self, track: FaceTrack) -> dict[str, ProbeTrack]:
         """Return what the probes measured, on the track's clock; it can be taken once."""

@@ -187,7 +187,7 @@ def report_shifts(clips: list[Examined], predictor: Predictor) -> None:
 def main(manifest: Path) -> None:
     """Examine the clips of a manifest and print all figures."""
     bundle = load_bundle()
-    predictor = load_predictor(bundle.weights)
+    predictor = load_predictor(bundle.files["predictor.safetensors"])
     reference = Reference(**bundle.predictor["reference"])
     clips = []
     with manifest.open(encoding="utf-8", newline="") as file:

@@ -15,22 +15,19 @@ the rest of the face, above = sharper. The score is the distance from zero, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipaccord.course import beyond, smooth, telling_frames, weighted_median
 from lipaccord.records import (
     BoolArray,
     Evidence,
     FindingName,
-    Interval,
     MouthMotion,
     Reason,
-    Segment,
     Series,
     TextureTrack,
-    TimeArray,
     Tracks,
 )
 
@@ -47,7 +44,6 @@ STILL_SPEED = 0.5  # eye distances a second: at this motion a frame counts half
 MIN_FRAMES = 20
 WINDOW_S = 0.5  # of the running median of the time course
 MIN_SEGMENT_S = 0.5
-SHOWN_FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,24 +152,6 @@ def _trust(texture: TextureTrack) -> Values:
     return weight
 
 
-def _weighted_median(values: Values, weights: Values) -> float:
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
-
-
-def _smooth(times_s: TimeArray, values: Values, weights: Values, usable: BoolArray) -> Values:
-    """Take the running weighted median over `WINDOW_S`; NaN where no frame within it can be used [shape=(T,)]."""
-    result = np.full(len(times_s), np.nan)
-    times, values, weights = times_s[usable], values[usable], weights[usable]
-    first = np.searchsorted(times, times_s - WINDOW_S / 2, side="left")
-    last = np.searchsorted(times, times_s + WINDOW_S / 2, side="right")
-    for index, (start, stop) in enumerate(zip(first, last, strict=True)):
-        if stop > start:
-            result[index] = _weighted_median(values[start:stop], weights[start:stop])
-    return result
-
-
 def _words(departure: float) -> str:
     """Say in plain words where the lower face stands."""
     if abs(departure) <= LIMIT:
@@ -186,32 +164,6 @@ def _words(departure: float) -> str:
         f"The lower face is {'softer' if softer else 'sharper'} than the rest of the same face: {abs(departure):.1f} "
         f"spreads {'below' if softer else 'above'} the authentic centre, where up to {LIMIT:.1f} is usual."
     )
-
-
-def _segments(times_s: TimeArray, course: Values) -> tuple[Segment, ...]:
-    """Stretches in which the time course lies beyond `LOCAL_LIMIT` on one side for at least `MIN_SEGMENT_S`."""
-    side = np.where(np.isfinite(course) & (np.abs(course) > LOCAL_LIMIT), np.sign(course), 0.0)
-    bounds = np.flatnonzero(np.diff(side, prepend=0.0, append=0.0))
-    found = []
-    for start, stop in pairwise(bounds):
-        interval = Interval(float(times_s[start]), float(times_s[stop - 1]))
-        if side[start] and interval.duration_s >= MIN_SEGMENT_S:
-            departure = float(np.median(course[start:stop]))
-            found.append(Segment(interval, "resynthesis", abs(departure), _words(departure)))
-    return tuple(found)
-
-
-def _telling_frames(times_s: TimeArray, course: Values, departure: float) -> tuple[float, ...]:
-    """Pick the times at which the time course departs most to the clip's own side, at least a window apart."""
-    chosen: list[float] = []
-    towards = np.where(np.isfinite(course), course * np.sign(departure), -np.inf)
-    for index in np.argsort(-towards, kind="stable"):
-        time = float(times_s[index])
-        if len(chosen) == SHOWN_FRAMES or not np.isfinite(towards[index]):
-            break
-        if all(abs(time - other) >= WINDOW_S for other in chosen):
-            chosen.append(time)
-    return tuple(chosen)
 
 
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
@@ -273,10 +225,10 @@ class BlurCue:
         if abstained:
             return Evidence(self.name, self.version, self.finding, None, abstained[0].text, abstained=abstained)
         courses = {
-            part: _smooth(texture.times_s, values, weights, usable)
+            part: smooth(texture.times_s, values, weights, usable, WINDOW_S)
             for part, values in {"lower": lower, **departures}.items()
         }
-        signed = _weighted_median(lower[usable], weights[usable])
+        signed = weighted_median(lower[usable], weights[usable])
         unit = "spreads of authentic clips; below zero = softer than the rest of the face"
         return Evidence(
             cue=self.name,
@@ -284,17 +236,17 @@ class BlurCue:
             finding=self.finding,
             score=abs(signed),
             summary=_words(signed),
-            frames_s=_telling_frames(texture.times_s, courses["lower"], signed),
+            frames_s=telling_frames(texture.times_s, courses["lower"] * np.sign(signed)),
             series=tuple(
                 Series(f"blur.{part}_minus_rest", unit, texture.times_s, course.astype(np.float32))
                 for part, course in courses.items()
             ),
-            segments=_segments(texture.times_s, courses["lower"]),
+            segments=beyond(texture.times_s, courses["lower"], LOCAL_LIMIT, _words, MIN_SEGMENT_S),
             details={
                 "signed": signed,
                 "softer": max(0.0, -signed),
                 "sharper": max(0.0, signed),
-                "parts": {part: _weighted_median(v[usable], weights[usable]) for part, v in departures.items()},
+                "parts": {part: weighted_median(v[usable], weights[usable]) for part, v in departures.items()},
                 "limit": LIMIT,
                 "frames": int(usable.sum()),
                 "scales_px": list(texture.scales),

@@ -10,11 +10,13 @@ faces[]                         ``id``, ``start_s``, ``end_s``, ``coverage``, ``
                                 one examined
 findings.sync                   ``status``, ``offset_ms`` (+ = the sound comes late) and ``offset_interval_ms`` (95%),
                                 both null when unrelated, and what every finding has
-findings.resynthesis            ``status``, and what every finding has
+findings.resynthesis            ``status``, ``usual`` and ``limit`` (the scores that 5 and 1 in 100 authentic clips
+                                exceed), and what every finding has
 findings.*                      ``log10_lr`` and ``bounds`` (null without calibration), ``score`` (raw, larger = more
                                 suspicious), ``reasons`` (``code``, ``text``) and ``cues`` by name
-findings.*.cues.*               ``score``, ``log10_lr``, ``summary``, ``frames_s``, ``version``, ``abstained``
-                                (reasons) and ``details``
+findings.*.cues.*               ``score``, ``log10_lr``, ``log10_share`` (what it adds to the score of the finding,
+                                which is the sum of these and a constant; null where it enters no sum), ``summary``,
+                                ``frames_s``, ``version``, ``abstained`` (reasons) and ``details``
 segments[]                      ``start_s``, ``end_s``, ``finding``, ``log10_lr``, ``score``, ``summary``
 triage                          for ranking an archive, larger = look first; null where nothing could be examined
 timeline.*                      ``unit``, ``times_s`` and ``values``, which are null where there is none
@@ -82,10 +84,11 @@ def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
     return [{"code": reason.code, "text": reason.text} for reason in reasons]
 
 
-def _cue(evidence: Evidence) -> dict[str, Any]:
+def _cue(evidence: Evidence, share: float | None) -> dict[str, Any]:
     return {
         "score": evidence.score,
         "log10_lr": None,  # a calibration speaks of a finding, not of its cues
+        "log10_share": share,
         "summary": evidence.summary,
         "frames_s": evidence.frames_s,
         "version": evidence.version,
@@ -96,6 +99,7 @@ def _cue(evidence: Evidence) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     own = dict(finding.details)
+    shares: dict[str, float] = own.pop("shares", {})
     if finding.name == "sync":
         nothing = dict.fromkeys(("offset_ms", "offset_interval_ms"))
         own = own | nothing if finding.status == "unrelated" else nothing | own
@@ -104,7 +108,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "bounds": finding.bounds,
         "score": finding.score,
         "reasons": _reasons(finding.reasons),
-        "cues": {cue.cue: _cue(cue) for cue in sorted(finding.cues, key=lambda cue: cue.cue)},
+        "cues": {cue.cue: _cue(cue, shares.get(cue.cue)) for cue in sorted(finding.cues, key=lambda cue: cue.cue)},
     }
     clash = own.keys() & {"status", *common}
     if clash:

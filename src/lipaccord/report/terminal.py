@@ -6,6 +6,7 @@ could steer a terminal or turn the direction of the text is shown as an escape. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lipaccord.records import Analysis, Clip, Finding, FindingName, Segment
+    from lipaccord.records import Analysis, Clip, Evidence, Finding, FindingName, Segment
 
 STATUS_WORDS = {
     "in_sync": ("in sync", "the mouth follows this speech"),
@@ -38,8 +39,25 @@ HYPOTHESES: dict[FindingName, str] = {
     "sync": "sound and mouth recorded apart, against together",
     "resynthesis": "lower face synthesised, against camera original",
 }
+CUE_WORDS = {
+    "splice": "lower face, learned traces",
+    "swap": "whole face, learned traces",
+    "blur": "sharpness of the lower face",
+    "teeth": "sharpness of the teeth",
+    "flicker": "texture from frame to frame",
+    "noise": "noise from frame to frame",
+    "reuse": "mouths shown again or frozen",
+    "boundary": "edge of a mask",
+    "occlusion": "what passes the mouth",
+    "face": "face against hair and neck",
+    "smoothness": "tremble of the lips",
+    "retiming": "timing (beside the score)",
+}
+"""What each cue of the resynthesis finding looks at; short enough for a line of 80 columns."""
+
 MAX_SEGMENTS = 4
 MAX_TIMES = 5
+SMALLEST_SHOWN = 0.005  # of a share
 
 Row = tuple[str, Text]
 
@@ -82,6 +100,9 @@ def _score_rows(finding: Finding) -> Iterator[Row]:
         bounds = finding.bounds
         backed = "" if bounds is None else f", within the bounds {bounds[0]:+.1f} to {bounds[1]:+.1f}"
         yield "log10 LR", Text(f"{finding.log10_lr:+.2f}{backed}: {HYPOTHESES[finding.name]}")
+    elif finding.score is not None and "limit" in finding.details:
+        usual, limit = finding.details["usual"], finding.details["limit"]
+        yield "score", Text(f"{finding.score:.2f}; 5% of authentic clips exceed {usual:.2f}, 1% {limit:.2f}")
     elif finding.score is not None:
         yield "score", Text(f"{finding.score:.3g} (raw score, not calibrated: larger = more suspicious)")
 
@@ -101,6 +122,57 @@ def _look_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row]:
             yield "look at", Text(plain(f"the pictures at {_times(cue.frames_s)} (cue {cue.cue}, most telling first)"))
 
 
+def _sync_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row]:
+    said = {reason.text for reason in finding.reasons}
+    for cue in finding.cues:
+        if cue.score is not None and cue.summary not in said:
+            yield "measured", Text(plain(cue.summary))
+    yield from _look_rows(finding, segments)
+
+
+def _standing_out(finding: Finding, shares: dict[str, float]) -> list[Evidence]:
+    """Pick the cues that the finding names as its reasons, and those beside its score that exceed their own limit."""
+    from lipaccord.findings import MAX_NAMED, TELLING
+
+    raising = sorted((cue for cue in finding.cues if shares.get(cue.cue, 0.0) > TELLING), key=lambda c: -shares[c.cue])
+    beside = [
+        cue
+        for cue in finding.cues
+        if cue.cue not in shares and cue.score is not None and cue.score > cue.details.get("limit", math.inf)
+    ]
+    return raising[:MAX_NAMED] + beside
+
+
+def _cue_rows(finding: Finding, shares: dict[str, float]) -> Iterator[Row]:
+    """One line a cue, the largest share first, then those that have none."""
+    scores = {cue.cue: cue.score for cue in finding.cues if cue.score is not None}
+    if scores:
+        yield "cues", Text("spreads off the middle of authentic clips, and what that adds to the score:")
+    for name, score in sorted(scores.items(), key=lambda one: -shares.get(one[0], -math.inf)):
+        share = f"{shares[name]:+z.2f}" if name in shares else "-"
+        yield "cues", Text(plain(f"{name:<10}{score:>+z6.1f}{share:>7}  {CUE_WORDS.get(name, '')}"))
+    constant = 0.0 if finding.score is None else finding.score - sum(shares.values())
+    if shares and abs(constant) >= SMALLEST_SHOWN:
+        yield "cues", Text(f"{'constant':<16}{constant:>+7.2f}")
+
+
+def _resynthesis_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row]:
+    """Show every cue on a line, and sentences and times for those that stand out."""
+    shares: dict[str, float] = finding.details.get("shares", {})
+    yield from _cue_rows(finding, shares)
+    standing_out = _standing_out(finding, shares)
+    for cue in standing_out:
+        yield "measured", Text(plain(cue.summary))
+    stretches = [(segment, cue) for cue in standing_out for segment in cue.segments][:MAX_SEGMENTS]
+    for segment, cue in stretches:
+        yield "look at", Text(plain(f"{segment.interval} ({cue.cue})"))
+    if len(segments) > len(stretches):
+        yield "look at", Text(f"other stretches: {len(segments) - len(stretches)}, in the JSON under segments")
+    for cue in standing_out:
+        if cue.frames_s:
+            yield "look at", Text(plain(f"{_times(cue.frames_s)} ({cue.cue})"))
+
+
 def _finding_rows(finding: Finding, segments: tuple[Segment, ...]) -> Iterator[Row]:
     name, meaning = STATUS_WORDS[finding.status]
     colour = "green" if finding.status in QUIET_STATUSES else "red" if finding.status in LOUD_STATUSES else "yellow"
@@ -109,11 +181,8 @@ def _finding_rows(finding: Finding, segments: tuple[Segment, ...]) -> Iterator[R
     yield from _score_rows(finding)
     for reason in finding.reasons:
         yield "because", Text(plain(reason.text))
-    said = {reason.text for reason in finding.reasons}
-    for cue in finding.cues:
-        if cue.score is not None and cue.summary not in said:
-            yield "measured", Text(plain(cue.summary))
-    yield from _look_rows(finding, [segment for segment in segments if segment.finding == finding.name])
+    own = [segment for segment in segments if segment.finding == finding.name]
+    yield from _resynthesis_rows(finding, own) if finding.name == "resynthesis" else _sync_rows(finding, own)
 
 
 def _findings_table(analysis: Analysis) -> Table:
@@ -144,13 +213,20 @@ def _face_lines(analysis: Analysis) -> Iterator[Text]:
 
 
 def _unjudged_lines(analysis: Analysis) -> Iterator[Text]:
-    """Say which cues abstained and why, unless the finding has just said so."""
+    """Say which cues abstained and why, unless the finding has just said so; those of resynthesis in one line."""
     for finding in analysis.findings.values():
         said = {reason.text for reason in finding.reasons}
-        for cue in finding.cues:
+        left = [cue for cue in finding.cues if {reason.text for reason in cue.abstained} - said]
+        if finding.name == "resynthesis" and left:
+            by_code: dict[str, list[str]] = {}
+            for cue in left:
+                by_code.setdefault(cue.abstained[0].code.replace("_", " "), []).append(cue.cue)
+            told = "; ".join(f"{', '.join(cues)} ({code})" for code, cues in by_code.items())
+            yield Text(plain(f"resynthesis: {told}"))
+            continue
+        for cue in left:
             texts = [reason.text for reason in cue.abstained if reason.text not in said]
-            if texts:
-                yield Text(plain(f"{cue.cue} ({finding.name}): {' '.join(texts)}"))
+            yield Text(plain(f"{cue.cue} ({finding.name}): {' '.join(texts)}"))
 
 
 def _print_list(console: Console, title: str, lines: list[Text], style: str = "") -> None:
