@@ -73,16 +73,16 @@ class FaceWatch:
     def probes(self, track: FaceTrack) -> dict[str, ProbeTrack]:
         """Return what the probes measured, on the track's clock; it can be taken once."""
         self._previous = None
-        values = np.full((len(track.frames), self._width), np.nan, np.float32)
         place = {int(frame): row for row, frame in enumerate(track.frames)}
-        rows = [place.get(frame) for frame in self._frames]
+        rows = np.array([place.get(frame, -1) for frame in self._frames], np.int64)
+        values = {
+            name: np.full((len(track.frames), len(probe.columns)), np.nan, np.float32)
+            for name, probe in self._probes.items()
+        }
         for part, block in self._rows.take(len(self._rows)):
-            for row, measured in zip(rows[part], block, strict=True):
-                if row is not None:
-                    values[row] = measured[: self._width]
-        result, start = {}, 0
-        for name, probe in self._probes.items():
-            stop = start + len(probe.columns)
-            result[name] = ProbeTrack(track.times_s, probe.columns, values[:, start:stop])
-            start = stop
-        return result
+            kept, start = rows[part] >= 0, 0
+            for measured in values.values():
+                stop = start + measured.shape[1]
+                measured[rows[part][kept]] = block[kept, start:stop]
+                start = stop
+        return {name: ProbeTrack(track.times_s, self._probes[name].columns, one) for name, one in values.items()}
