@@ -33,6 +33,7 @@ LAYERS = (
         "repeats",
         "rows",
         "settings",
+        "usable",
     ),  # pure functions and values that several rooms share
     (
         "bundle",
@@ -83,6 +84,7 @@ SHARED: dict[str, str] = {
 """Modules of a plug-in package that all its plug-ins may import, and why."""
 
 WITHIN_A_LAYER: dict[tuple[str, str], str] = {
+    ("usable", "course"): "a median over usable frames is a weighted median",
     ("crops", "views"): "a crop is laid level as a view is",
     ("splicing", "crops"): "the networks are those of the scopes of the crops",
     ("media", "sound"): "one decode gives both, and puts the sound on the clock of the pictures",

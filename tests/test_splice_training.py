@@ -25,11 +25,10 @@ from lipaccord.splice_training import (
     Source,
     face_sequence,
     find_sources,
-    fold_of,
     train_splicer,
 )
 from lipaccord.splices import FaceSequence
-from lipaccord.splicing import Splicer, group_key, load_splicers
+from lipaccord.splicing import Splicer, fold_of, group_key, load_splicers
 
 EYES = 30.0
 SIDE = 140

@@ -30,7 +30,7 @@ from lipaccord.combination import Combination, fit_terms
 from lipaccord.cues import COMBINED_CUES
 from lipaccord.errors import TrainingError
 from lipaccord.metrics import auc, eer, group_interval, tpr_at_fpr
-from lipaccord.splicing import group_key, load_splicers
+from lipaccord.splicing import fold_of, group_key, load_splicers
 
 LEARNED = {"splice": "lower", "swap": "face"}  # cue, and scope of its network
 FOREHEAD = "forehead"
@@ -157,8 +157,8 @@ def read_table(folder: Path, left_out: dict[str, list[tuple[str, ...]]]) -> Tabl
 
 def group_folds(groups: Sequence[str]) -> NDArray[np.intp]:
     """Deal groups out to folds, in an order that depends on their names alone [shape=(n,)]."""
-    order = {group: place for place, group in enumerate(sorted(set(groups), key=group_key))}
-    return np.array([order[group] % GROUP_FOLDS for group in groups], np.intp)
+    folds = fold_of(groups, GROUP_FOLDS)
+    return np.array([folds[group] for group in groups], np.intp)
 
 
 def _fit(table: Table, cues: Sequence[str], chosen: NDArray[np.bool_]) -> Combination:

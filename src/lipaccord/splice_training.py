@@ -40,7 +40,7 @@ from lipaccord.manifest import read_manifest
 from lipaccord.media import open_clip
 from lipaccord.metrics import auc
 from lipaccord.splices import FaceSequence, splice_pair
-from lipaccord.splicing import SpliceNetwork, Splicer, Standard, as_tensors, group_key, splicer_bytes
+from lipaccord.splicing import SpliceNetwork, Splicer, Standard, as_tensors, fold_of, group_key, splicer_bytes
 
 VERSION = "1"  # of the cache
 MAX_FRAMES = 100
@@ -184,12 +184,6 @@ def find_sources(data: Path, manifest: Path | None) -> list[Source]:
     if not sources:
         raise TrainingError(f"{data} holds no clip ({', '.join(CLIP_TYPES)}); name the folder that holds them")
     return sources
-
-
-def fold_of(keys: list[str], folds: int) -> dict[str, int]:
-    """Deal groups out to folds, in an order that depends on their names alone."""
-    order = sorted(set(keys), key=group_key)
-    return {key: place % folds for place, key in enumerate(order)}
 
 
 class PairPool:

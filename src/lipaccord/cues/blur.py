@@ -30,6 +30,7 @@ from lipaccord.records import (
     TextureTrack,
     Tracks,
 )
+from lipaccord.usable import frontal, steady_weight, too_small
 
 Values = NDArray[np.float64]
 
@@ -39,8 +40,6 @@ BANDS = (0.007, 0.014, 0.028, 0.056)
 """Standard deviation of the finer Gaussian of each band, in eye distances."""
 
 MIN_EYES_PX = 24.0
-MAX_TURN_DEG = 30.0
-STILL_SPEED = 0.5  # eye distances a second: at this motion a frame counts half
 MIN_FRAMES = 20
 WINDOW_S = 0.5  # of the running median of the time course
 MIN_SEGMENT_S = 0.5
@@ -144,14 +143,6 @@ def _lower(departures: dict[str, Values]) -> Values:
     return total / JOINT_SPREAD
 
 
-def _trust(texture: TextureTrack) -> Values:
-    """Weight of each frame, 0 to 1 [shape=(T,)]: less when the face moves or turns."""
-    speed = np.nan_to_num(texture.speed.astype(np.float64), nan=0.0)
-    turn = np.nan_to_num(texture.turn.astype(np.float64), nan=0.0)
-    weight: Values = np.clip(1 - (turn / MAX_TURN_DEG) ** 2, 0, 1) / (1 + (speed / STILL_SPEED) ** 2)
-    return weight
-
-
 def _words(departure: float) -> str:
     """Say in plain words where the lower face stands."""
     if abs(departure) <= LIMIT:
@@ -169,20 +160,18 @@ def _words(departure: float) -> str:
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
     texture = tracks.texture
-    sizes = texture.interocular_px[np.isfinite(texture.interocular_px)]
-    size = float(np.median(sizes)) if sizes.size else 0.0
-    if sizes.size and size < MIN_EYES_PX:
-        text = f"The eyes are {size:.0f} pixels apart; sharpness needs at least {MIN_EYES_PX:.0f}: use a larger copy."
-        return (Reason("too_small", text),)
+    small = too_small(texture, MIN_EYES_PX, "sharpness needs")
+    if small is not None:
+        return (small,)
     if usable.sum() >= MIN_FRAMES:
         return ()
-    frontal = tracks.mouth.valid & ~(np.abs(texture.turn) > MAX_TURN_DEG)
+    facing = frontal(tracks)
     for names, code, what in (
         (REFERENCES, "no_reference_region", "Nose, cheeks and eyes"),
         (PARTS, "no_lower_face", "Mouth, lips and chin"),
     ):
-        measured = frontal & np.isfinite(texture.energy[:, [texture.region(name) for name in names]]).all(axis=(1, 2))
-        if frontal.sum() >= MIN_FRAMES > measured.sum():
+        measured = facing & np.isfinite(texture.energy[:, [texture.region(name) for name in names]]).all(axis=(1, 2))
+        if facing.sum() >= MIN_FRAMES > measured.sum():
             return (Reason(code, f"{what} are not all in the picture together long enough to be compared."),)
     text = f"Only {usable.sum()} frames show the face well enough; {MIN_FRAMES} are needed."
     return (Reason("too_few_frames", text),)
@@ -219,7 +208,7 @@ class BlurCue:
         texture, mouth = tracks.texture, tracks.mouth
         departures = _departures(texture, mouth)
         lower = _lower(departures)
-        weights = _trust(texture)
+        weights = steady_weight(texture)
         usable = mouth.valid & np.isfinite(lower) & (weights > 0)
         abstained = _abstention(tracks, usable)
         if abstained:

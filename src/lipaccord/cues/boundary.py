@@ -41,6 +41,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.regions import eye_distance
+from lipaccord.usable import frontal, too_small
 
 FAMILIES = ("mouth", "jaw", "cheeks")
 QUANTITIES = ("luma", "cr", "cb", "noise", "detail")
@@ -70,7 +71,6 @@ _KERNELS = np.array([_IMMERKAER, _DETAIL], np.float32)
 
 MIN_FRAMES = 12
 EVERY = 2  # frames: what is averaged over the clip needs no more
-MAX_TURN_DEG = 30.0
 WINDOW_S = 1.0
 MIN_SEGMENT_S = 0.5
 # Measured on 40 authentic clips of political speech and interviews (40 to 200 pixels between the eyes), 1.2 to 3 s
@@ -250,7 +250,7 @@ def _median(values: FloatArray) -> Values:
 def _usable(tracks: Tracks, steps: FloatArray) -> BoolArray:
     """Frames that show the family of outlines that is seen most [shape=(T,)]."""
     seen = np.isfinite(steps.reshape(-1, *SHAPE)[:, :, 0, 0])
-    usable: BoolArray = tracks.mouth.valid & ~(np.abs(tracks.texture.turn) > MAX_TURN_DEG)
+    usable = frontal(tracks)
     usable &= seen[:, int(seen[usable].sum(axis=0).argmax())]
     return usable
 
@@ -270,10 +270,9 @@ def _words(score: float) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; an edge needs at least {MIN_EYES_PX:.0f}: use a larger copy."),)
+    small = too_small(tracks.texture, MIN_EYES_PX, "an edge needs")
+    if small is not None:
+        return (small,)
     if usable.sum() < MIN_FRAMES:
         text = f"Only {usable.sum()} frames show the outlines well enough; {MIN_FRAMES} are needed."
         return (Reason("too_few_frames", text),)

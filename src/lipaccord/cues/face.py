@@ -37,6 +37,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.regions import eye_distance
+from lipaccord.usable import frontal, too_small
 
 PLACES = ("interior", "hair", "neck")
 BANDS = ("finest", "fine")
@@ -55,7 +56,6 @@ HAIR_ABOVE, NECK_BELOW = -0.35, 1.2  # eye distances below the eyes
 MIN_EYES_PX = 30.0
 MIN_FRAMES = 12
 EVERY = 2  # frames: what is averaged over the clip needs no more
-MAX_TURN_DEG = 30.0
 WINDOW_S = 1.0
 MIN_SEGMENT_S = 0.5
 UNIT = "spreads of authentic clips; above zero = the face is smoother than hair and neck"
@@ -189,18 +189,17 @@ def _words(score: float) -> str:
     )
 
 
-def _abstention(tracks: Tracks, frontal: BoolArray, usable: BoolArray) -> tuple[Reason, ...]:
+def _abstention(tracks: Tracks, facing: BoolArray, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; this comparison needs at least {MIN_EYES_PX:.0f}: use a larger copy."),)
+    small = too_small(tracks.texture, MIN_EYES_PX, "this comparison needs")
+    if small is not None:
+        return (small,)
     if usable.sum() >= MIN_FRAMES:
         return ()
-    if frontal.sum() >= MIN_FRAMES * EVERY:
+    if facing.sum() >= MIN_FRAMES * EVERY:
         text = "Hair and neck are not in the picture together with the face long enough to be compared."
         return (Reason("no_surround", text),)
-    text = f"Only {frontal.sum()} frames show the face well enough; {MIN_FRAMES * EVERY} are needed."
+    text = f"Only {facing.sum()} frames show the face well enough; {MIN_FRAMES * EVERY} are needed."
     return (Reason("too_few_frames", text),)
 
 
@@ -220,9 +219,9 @@ class FaceCue:
         probe = tracks.probes[self.name]
         values = probe.values.astype(np.float64)
         softness = _softness(values)
-        frontal = tracks.mouth.valid & ~(np.abs(tracks.texture.turn) > MAX_TURN_DEG)
-        usable = frontal & np.isfinite(values).all(axis=1)
-        abstained = _abstention(tracks, frontal, usable)
+        facing = frontal(tracks)
+        usable = facing & np.isfinite(values).all(axis=1)
+        abstained = _abstention(tracks, facing, usable)
         if abstained:
             return Evidence(self.name, self.version, self.finding, None, abstained[0].text, abstained=abstained)
         soft = float(np.median(softness[usable]))

@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipaccord.course import Values, beyond, smooth, telling_frames, weighted_median
+from lipaccord.course import Values, beyond, smooth, telling_frames
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -45,6 +45,7 @@ from lipaccord.records import (
 )
 from lipaccord.regions import REGIONS
 from lipaccord.registration import Registration
+from lipaccord.usable import median_of, too_small, turn_weight
 
 PARTS = ("mouth", "chin")
 REFERENCES = ("nose", "cheeks", "eyes")
@@ -60,7 +61,6 @@ STRIDE = 2  # frames
 
 MIN_EYES_PX = 30.0
 MIN_FRAMES = 12
-MAX_TURN_DEG = 30.0
 REACH_PX = 3.0  # pixels of the level copy: a region that moves as far counts half, as the registration nears its end
 SOFT = -0.7  # log10 of fine over coarse energy in the rest of the face: below it the finer band holds nothing
 WINDOW_S = 1.0
@@ -235,16 +235,9 @@ def _distance(level: Values, tilt: Values) -> Values:
 
 def _trust(probe: ProbeTrack, texture: TextureTrack) -> Values:
     """Weight of each frame, 0 to 1 [shape=(T,)]: less when the face turns, and the more the regions move."""
-    turn = np.nan_to_num(texture.turn.astype(np.float64), nan=0.0)
     moved = np.nan_to_num(probe.values[:, -len(MEASURED) :].astype(np.float64), nan=0.0).max(axis=1)
-    weight: Values = np.clip(1 - (turn / MAX_TURN_DEG) ** 2, 0, 1) / (1 + (moved / REACH_PX) ** 4)
+    weight: Values = turn_weight(texture) / (1 + (moved / REACH_PX) ** 4)
     return weight
-
-
-def _median(values: Values, weights: Values, usable: BoolArray) -> float | None:
-    """Weighted median of what is finite, None where that is too little."""
-    seen = usable & np.isfinite(values)
-    return weighted_median(values[seen], weights[seen]) if seen.sum() >= MIN_FRAMES else None
 
 
 def _over_parts(medians: dict[str, float | None], spread: float) -> float | None:
@@ -268,10 +261,9 @@ def _words(distance: float, level: float, tilt: float | None) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray, measured: bool) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; flicker needs at least {MIN_EYES_PX:.0f}: use a larger copy."),)
+    small = too_small(tracks.texture, MIN_EYES_PX, "flicker needs")
+    if small is not None:
+        return (small,)
     if not measured:
         text = f"Only {usable.sum()} pairs of frames can be compared; {MIN_FRAMES} of one part are needed."
         return (Reason("too_few_frames", text),)
@@ -298,7 +290,7 @@ class FlickerCue:
         merged, weights = departures.merged(), _trust(probe, texture)
         usable = tracks.mouth.valid & np.isfinite(merged[0]) & (weights > 0)
         parts = {
-            kind: {part: _median(values, weights, usable) for part, values in by_part.items()}
+            kind: {part: median_of(values, weights, usable, MIN_FRAMES) for part, values in by_part.items()}
             for kind, by_part in (("level", departures.level), ("tilt", departures.tilt))
         }
         level, tilt = (_over_parts(parts[kind], spread) for kind, spread in SPREADS.items())

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipaccord.course import Values, beyond, smooth, telling_frames, weighted_median
+from lipaccord.course import Values, beyond, smooth, telling_frames
 from lipaccord.outlines import native
 from lipaccord.pixels import read_pair
 from lipaccord.records import (
@@ -40,10 +40,10 @@ from lipaccord.records import (
     ProbeTrack,
     Reason,
     Series,
-    TextureTrack,
     Tracks,
 )
 from lipaccord.regions import REGIONS
+from lipaccord.usable import median_of, too_small, turn_weight
 
 PARTS = {"mouth": ("outer_lips",), "chin": ("chin",)}
 REFERENCES = {"nose": ("nose",), "cheeks": ("right_cheek", "left_cheek"), "eyes": ("right_eye", "left_eye")}
@@ -59,7 +59,6 @@ FLOOR = 0.02  # grey levels: below what rounding to 8 bits leaves
 
 MIN_EYES_PX = 30.0
 MIN_FRAMES = 12
-MAX_TURN_DEG = 30.0
 ROUNDING = 0.15  # log10 of the noise in the rest of the face: below it the residual is rounding
 WINDOW_S = 1.0
 MIN_SEGMENT_S = 0.5
@@ -244,25 +243,11 @@ def _words(departure: float) -> str:
     )
 
 
-def _median(values: Values, weights: Values, usable: BoolArray) -> float | None:
-    """Weighted median of what is finite, None where that is too little."""
-    seen = usable & np.isfinite(values)
-    return weighted_median(values[seen], weights[seen]) if seen.sum() >= MIN_FRAMES else None
-
-
-def _weights(texture: TextureTrack) -> Values:
-    """Weight of each frame, 0 to 1 [shape=(T,)]: less when the face turns."""
-    turn = np.nan_to_num(texture.turn.astype(np.float64), nan=0.0)
-    weight: Values = np.clip(1 - (turn / MAX_TURN_DEG) ** 2, 0, 1)
-    return weight
-
-
 def _abstention(tracks: Tracks, usable: BoolArray, measured: bool) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; noise needs at least {MIN_EYES_PX:.0f}: use a larger copy."),)
+    small = too_small(tracks.texture, MIN_EYES_PX, "noise needs")
+    if small is not None:
+        return (small,)
     if not measured:
         text = f"Only {usable.sum()} pairs of frames can be compared; {MIN_FRAMES} of one part are needed."
         return (Reason("too_few_frames", text),)
@@ -286,9 +271,9 @@ class NoiseCue:
         probe, texture = tracks.probes[self.name], tracks.texture
         eyes_px, opening = (values.astype(np.float64) for values in (texture.interocular_px, tracks.mouth.opening))
         departures = _departures(probe, eyes_px, opening)
-        merged, weights = _mean(list(departures.values())), _weights(texture)
+        merged, weights = _mean(list(departures.values())), turn_weight(texture)
         usable = tracks.mouth.valid & np.isfinite(merged) & (weights > 0)
-        parts = {name: _median(values, weights, usable) for name, values in departures.items()}
+        parts = {name: median_of(values, weights, usable, MIN_FRAMES) for name, values in departures.items()}
         known = [value for value in parts.values() if value is not None]
         abstained = _abstention(tracks, usable, bool(known))
         if abstained:
@@ -308,7 +293,9 @@ class NoiseCue:
             segments=beyond(probe.times_s, np.maximum(course, 0.0), LOCAL_LIMIT, _words, MIN_SEGMENT_S),
             details={
                 "parts": parts,
-                "noise": {part: _median(levels[:, index], weights, usable) for index, part in enumerate(PARTS)},
+                "noise": {
+                    part: median_of(levels[:, index], weights, usable, MIN_FRAMES) for index, part in enumerate(PARTS)
+                },
                 "limit": LIMIT,
                 "frames": int(usable.sum()),
             },

@@ -40,6 +40,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.repeats import RUN_S, Runs, partners, runs_of, unlikeness
+from lipaccord.usable import too_small
 
 MOUTH = ("outer_lips", (60, 40), (14, 8))
 NOSE = ("nose", (72, 36), (8, 6))
@@ -167,10 +168,9 @@ def _local_words(departure: float) -> str:
 
 def _too_little(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the mouth can't be judged; empty where it can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; fingerprints need at least {MIN_EYES_PX:.0f}: use a larger copy."),)
+    small = too_small(tracks.texture, MIN_EYES_PX, "fingerprints need")
+    if small is not None:
+        return (small,)
     if usable.sum() < MIN_FRAMES:
         text = f"Only {usable.sum()} frames show the mouth well enough; {MIN_FRAMES} are needed."
         return (Reason("too_few_frames", text),)

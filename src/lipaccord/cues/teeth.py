@@ -34,9 +34,9 @@ from lipaccord.records import (
     ProbeTrack,
     Reason,
     Series,
-    TextureTrack,
     Tracks,
 )
+from lipaccord.usable import frontal, steady_weight, too_small
 
 PARTS = ("teeth", "lips", "eyes")
 BANDS = (0.012, 0.024, 0.048)
@@ -55,8 +55,6 @@ MIN_ENERGY = 1e-3  # grey levels squared
 MIN_EYES_PX = 30.0
 MIN_FRAMES = 15
 MIN_SHOWN = 10
-MAX_TURN_DEG = 30.0
-STILL_SPEED = 0.5  # eye distances a second: at this motion a frame counts half
 WINDOW_S = 0.5
 MIN_SEGMENT_S = 0.5
 UNIT = "spreads of authentic clips; below zero = the teeth are softer than the rest of the face lets expect"
@@ -188,14 +186,6 @@ def _departures(probe: ProbeTrack) -> Values:
     return result
 
 
-def _trust(texture: TextureTrack) -> Values:
-    """Weight of each frame, 0 to 1 [shape=(T,)]: less when the face moves or turns."""
-    speed = np.nan_to_num(texture.speed.astype(np.float64), nan=0.0)
-    turn = np.nan_to_num(texture.turn.astype(np.float64), nan=0.0)
-    weight: Values = np.clip(1 - (turn / MAX_TURN_DEG) ** 2, 0, 1) / (1 + (speed / STILL_SPEED) ** 2)
-    return weight
-
-
 def _words(departure: float) -> str:
     """Say in plain words where the teeth stand."""
     side = "softer" if departure < 0 else "sharper"
@@ -212,13 +202,12 @@ def _words(departure: float) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the teeth can't be judged; empty where they can."""
-    sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-    if sizes.size and np.median(sizes) < MIN_EYES_PX:
-        found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-        return (Reason("too_small", f"{found}; teeth need at least {MIN_EYES_PX:.0f}: use a larger copy."),)
-    frontal = int((tracks.mouth.valid & ~(np.abs(tracks.texture.turn) > MAX_TURN_DEG)).sum())
-    if frontal < MIN_FRAMES:
-        text = f"Only {frontal} frames show the face well enough; {MIN_FRAMES} are needed."
+    small = too_small(tracks.texture, MIN_EYES_PX, "teeth need")
+    if small is not None:
+        return (small,)
+    facing = int(frontal(tracks).sum())
+    if facing < MIN_FRAMES:
+        text = f"Only {facing} frames show the face well enough; {MIN_FRAMES} are needed."
         return (Reason("too_few_frames", text),)
     if usable.sum() < MIN_SHOWN:
         text = f"Only {usable.sum()} frames show something bright in an open mouth; {MIN_SHOWN} are needed."
@@ -240,7 +229,7 @@ class TeethCue:
     def measure(self, tracks: Tracks) -> Evidence:
         """Compare teeth with lips and eyes; abstain where the teeth hardly ever show."""
         probe = tracks.probes[self.name]
-        departures, weights = _departures(probe), _trust(tracks.texture)
+        departures, weights = _departures(probe), steady_weight(tracks.texture)
         usable = tracks.mouth.valid & np.isfinite(departures) & (weights > 0)
         abstained = _abstention(tracks, usable)
         if abstained:
