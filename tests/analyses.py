@@ -59,9 +59,10 @@ SILENCE = Evidence(
     finding="sync",
     score=None,
     summary="There is no pause.",
-    abstained=(Reason("no_pause", "Nobody pauses long enough to compare."),),
+    abstained=(Reason("no_pause", "Nobody pauses long enough to compare.", "use a longer stretch"),),
 )
-TOO_SMALL = Reason("too_small", "The eyes are 19 pixels apart; use a larger copy.")
+LARGER = "use a larger copy"
+TOO_SMALL = Reason("too_small", "The eyes are 19 pixels apart.", LARGER)
 BLUR = Evidence("blur", "1", "resynthesis", None, TOO_SMALL.text, abstained=(TOO_SMALL,))
 OFFSETS: dict[str, Any] = {"offset_ms": 240.00000001, "offset_interval_ms": (221.0, 262.5)}
 SYNC = Finding(
@@ -73,6 +74,24 @@ SYNC = Finding(
     (Reason("late", "The sound comes 240 ms late."),),
     (SILENCE, AGREEMENT),
     OFFSETS,
+)
+CALIBRATED: dict[str, Any] = {
+    "conditions": {"speech_s": 8.123456789, "eyes_px": 57.3},
+    "at_bound": True,
+    "reached_by": {"suspicious": 0.5, "innocent": 0.0, "groups": [30, 19]},
+    "decide": [-0.5, 0.75],
+}
+"""What a calibration adds to the details of a finding."""
+UNRELATED = Finding(
+    "sync",
+    "unrelated",
+    0.5,
+    1.25,
+    (-2.0, 1.25),
+    (Reason("no_agreement", "The mouth does not follow."),),
+    (AGREEMENT,),
+    {"offset_ms": None, "offset_interval_ms": None, **CALIBRATED},
+    (Reason("dubbing", "It was dubbed openly."), Reason("cutaway", "An edit shows another moment.")),
 )
 NOT_EXAMINABLE = Finding("resynthesis", "not_examinable", None, None, None, (TOO_SMALL,), (BLUR,))
 SEGMENT = Segment(Interval(2.0, 3.5), "sync", 2.0, "Speech over a still mouth.")
@@ -100,9 +119,9 @@ RESYNTHESIS = Finding(
         _cue("noise", -1.26, "The noise is carried over.", segments=(UNSTEADY_S,)),
         _cue("blur", 2.44, "The lower face is soft.", frames_s=(5.5, 4.25), segments=(SOFT_S,)),
         _cue("retiming", 2.7, "The mouth moves on.", frames_s=(0.64,)),
-        _abstaining("occlusion", Reason("nothing_passes", "Nothing passes the mouth.")),
-        _abstaining("face", Reason("too_small", "The eyes are 19 pixels apart; hair needs more.")),
-        _abstaining("boundary", Reason("too_small", "The eyes are 19 pixels apart; an edge needs more.")),
+        _abstaining("occlusion", Reason("nothing_passes", "Nothing passes the mouth.", "use another stretch")),
+        _abstaining("face", Reason("too_small", "The eyes are 19 pixels apart; hair needs more.", LARGER)),
+        _abstaining("boundary", Reason("too_small", "The eyes are 19 pixels apart; an edge needs more.", LARGER)),
     ),
     {"shares": {"blur": 0.5, "teeth": 0.0549, "noise": -0.23}, "usual": 0.312, "limit": 0.85},
 )

@@ -6,10 +6,13 @@ from numpy.typing import NDArray
 
 from lipaccord.agreement import (
     BLOCK,
+    RARE_SUPPORT,
+    STANDS_OUT,
     SUPPORT_LOSS,
     LagCurve,
     Reference,
     channels,
+    evidence_for,
     expected_support,
     lag_curve,
     lag_prior,
@@ -229,6 +232,36 @@ def test_support_is_measured_from_the_zero_of_the_reference() -> None:
     moved = Reference(zero_s=0.3, together=0.6, deviation=0.05, null_deviation=0.2)
     assert support(curve_of(30), moved) == pytest.approx(support(curve_of(0), REFERENCE), rel=0.05)
     assert support(curve_of(30), moved) > support(curve_of(0), moved) + 1
+
+
+def of_height(z: float, lag: int, seconds: float = 10.0) -> LagCurve:
+    """Curve of one peak of so many deviations of other speech, and nothing elsewhere."""
+    lags = np.arange(-MAX_LAG, MAX_LAG + 1)
+    values = np.where(lags == lag, z * REFERENCE.null_deviation / np.sqrt(seconds), 0.0)
+    counts = np.full((1, len(lags)), 100 * seconds)
+    return LagCurve(lags, values, values * counts, counts)
+
+
+def test_near_the_zero_the_evidence_is_the_support() -> None:
+    near = (curve_of(late, noise=noise) for late in (0, 2) for noise in (1.0, 4.0))
+    for curve in (*near, lag_curve(*unrelated(0, 1000))):
+        assert evidence_for(curve, REFERENCE) == support(curve, REFERENCE)
+
+
+@pytest.mark.parametrize("z", [5.0, 9.0, 14.0])
+def test_a_peak_far_from_the_zero_that_stands_out_needs_no_prior(z: float) -> None:
+    curve = of_height(z, 50)
+    assert evidence_for(curve, REFERENCE) == pytest.approx(z - STANDS_OUT + RARE_SUPPORT)
+    assert evidence_for(curve, REFERENCE) > support(curve, REFERENCE) + 1
+    assert evidence_for(of_height(STANDS_OUT, 50), REFERENCE) == pytest.approx(RARE_SUPPORT)
+
+
+def test_evidence_is_never_below_the_support_and_rises_with_the_peak() -> None:
+    for lag in (0, 5, 20, 50):
+        curves = [of_height(z, lag) for z in np.linspace(0, 12, 25)]
+        evidence = [evidence_for(curve, REFERENCE) for curve in curves]
+        assert all(np.diff(evidence) > 0)
+        assert all(one >= support(curve, REFERENCE) for one, curve in zip(evidence, curves, strict=True))
 
 
 def test_the_prior_is_highest_at_the_zero() -> None:

@@ -15,11 +15,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import lipaccord
-from analyses import analysis
+from analyses import UNRELATED, analysis
 from lipaccord import cli, errors
+from lipaccord.console import ExitCode
 from lipaccord.records import Analysis
 from lipaccord.report.json import to_text
 from lipaccord.settings import Settings
+from lipaccord.treatments import TREATMENTS
+from made_survey import calibration
 
 Calls = list[dict[str, Any]]
 
@@ -100,6 +103,26 @@ def test_options_reach_the_pipeline(calls: Calls, tmp_path: Path) -> None:
     assert calls[0]["threads"] == 1
 
 
+@pytest.mark.parametrize("option", ["--base-rate", "--prior"])
+def test_a_base_rate_says_what_the_ratios_mean_among_many_clips(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    stub(monkeypatch, "pipeline", "analyze", lambda path, **options: analysis(UNRELATED))
+    told = " ".join(run("analyze", "clip.mp4", option, "0.001").stdout.split())
+    assert "If 1 in 1,000 clips is altered" in told
+    assert "clips is altered" not in " ".join(run("analyze", "clip.mp4").stdout.split())
+
+
+def test_a_base_rate_changes_no_result(calls: Calls) -> None:
+    result = run("analyze", "clip.mp4", "--json", "-", "--base-rate", "0.001")
+    assert result.stdout == to_text(analysis())
+
+
+def test_a_base_rate_that_is_no_share_is_explained(calls: Calls) -> None:
+    result = run("analyze", "clip.mp4", "--base-rate", "50")
+    assert "50 is no share of clips; give one between 0 and 1" in " ".join(result.stderr.replace("│", "").split())
+
+
 def test_options_go_before_the_settings_file(calls: Calls, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('face = "face-2"\nmax_lag_s = 2.0\nstart_s = 1.0\n', encoding="utf-8")
@@ -123,6 +146,8 @@ def test_options_go_before_the_settings_file(calls: Calls, tmp_path: Path) -> No
         (errors.TracksError, 2),
         (errors.TrainingError, 2),
         (errors.SimulationError, 2),
+        (errors.EvaluationError, 2),
+        (errors.CalibrationError, 2),
         (errors.LipAccordError, 2),
     ],
 )
@@ -158,6 +183,13 @@ def test_an_error_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) 
         ["analyse", "clip.mp4"],
         ["train", "data"],
         ["train", "data", "--out", "bundle", "--configuration", "other"],
+        ["analyze", "clip.mp4", "--base-rate", "rarely"],
+        ["analyze", "clip.mp4", "--base-rate", "0"],
+        ["analyze", "clip.mp4", "--prior", "1"],
+        ["analyze", "clip.mp4", "--base-rate", "-0.5"],
+        ["calibrate", "manifest.csv"],
+        ["calibrate", "--out", "bundle"],
+        ["evaluate", "manifest.csv", "--out", "out", "--base-rate", "1.5"],
     ],
 )
 def test_wrong_use(calls: Calls, arguments: list[str]) -> None:
@@ -232,7 +264,7 @@ def test_a_full_disk_is_one_line(calls: Calls, monkeypatch: pytest.MonkeyPatch, 
 STAND_IN = """
 import sys, types
 import lipaccord
-from analyses import analysis
+from analyses import UNRELATED, analysis
 sys.modules["lipaccord.pipeline"] = lipaccord.pipeline = types.ModuleType("lipaccord.pipeline")
 lipaccord.pipeline.analyze = lambda path, **options: analysis()
 from lipaccord.cli import app
@@ -318,6 +350,152 @@ def test_train_with_too_little_material(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (result.exit_code, result.stderr) == (2, "lipaccord: data holds no clip\n")
 
 
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Replace the evaluation and its table; return what both were called with."""
+    made: Calls = []
+
+    def evaluate(manifest: Path, out: Path, **options: Any) -> dict[str, Any]:
+        options.pop("progress")("examining", 0.5)
+        made.append({"manifest": manifest, "out": out, **options})
+        return {"left_out": ["row 2 (\x1b[2J.mp4): there is no file"] if "bad" in manifest.name else []}
+
+    def show(result: dict[str, Any], console: Any, base_rate: float | None) -> None:
+        made[-1]["base_rate"] = base_rate
+        console.print("the table")
+
+    stub(monkeypatch, "evaluation", "evaluate", evaluate)
+    monkeypatch.setattr("lipaccord.report.evaluation.print_evaluation", show)
+    return made
+
+
+def test_evaluate(evaluated: Calls, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("evaluate", "manifest.csv", "--out", str(out))
+    assert (result.exit_code, result.stdout) == (0, "the table\n")
+    assert result.stderr == "lipaccord: examining\n"
+    assert evaluated == [
+        {
+            "manifest": Path("manifest.csv"),
+            "out": out,
+            "match_encodes": False,
+            "treatments": (),
+            "processes": None,
+            "bundle": None,
+            "limit": None,
+            "settings": Settings(),
+            "base_rate": None,
+        }
+    ]
+    arguments = ["--match-encodes", "--jobs", "3", "--bundle", "own", "--limit", "4", "--end", "2.5", "--prior", "0.01"]
+    assert run("evaluate", "manifest.csv", "--out", str(out), *arguments).exit_code == 0
+    expected = {"match_encodes": True, "processes": 3, "bundle": Path("own"), "limit": 4, "base_rate": 0.01}
+    assert {name: evaluated[1][name] for name in expected} == expected
+    assert evaluated[1]["settings"] == Settings(end_s=2.5)
+
+
+def test_evaluate_names_what_was_left_out(evaluated: Calls, tmp_path: Path) -> None:
+    result = run("evaluate", "bad.csv", "--out", str(tmp_path / "out"))
+    assert (result.exit_code, result.stdout) == (ExitCode.ROWS, "the table\n")
+    assert "lipaccord: row 2 (\\x1b[2J.mp4): there is no file\n" in result.stderr
+
+
+def test_every_treatment_is_tried_where_no_name_is_given(evaluated: Calls, tmp_path: Path) -> None:
+    assert run("evaluate", "manifest.csv", "--out", str(tmp_path / "out"), "--robustness").exit_code == 0
+    assert evaluated[0]["treatments"] == tuple(TREATMENTS)
+
+
+def test_treatments_are_named_by_themselves_or_by_their_family(evaluated: Calls, tmp_path: Path) -> None:
+    family = TREATMENTS["blur-3"].family
+    arguments = ["--robustness", "--treatments", f"music-0db,{family}"]
+    assert run("evaluate", "manifest.csv", "--out", str(tmp_path / "out"), *arguments).exit_code == 0
+    assert evaluated[0]["treatments"] == (
+        "music-0db",
+        *(name for name, one in TREATMENTS.items() if one.family == family),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--robustness", "--treatments", "melting"], "there is no treatment 'melting'"),
+        (["--treatments", "music"], "--treatments goes with --robustness; add it"),
+    ],
+)
+def test_treatments_that_can_not_be_tried(evaluated: Calls, tmp_path: Path, arguments: list[str], words: str) -> None:
+    result = run("evaluate", "manifest.csv", "--out", str(tmp_path / "out"), *arguments)
+    assert (result.exit_code, evaluated) == (ExitCode.USAGE, [])
+    assert result.stderr.startswith(f"lipaccord: {words}")
+
+
+@pytest.fixture
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Replace the calibration; return what it was called with."""
+    made: Calls = []
+
+    def calibrate_bundle(manifest: Path, out: Path, **options: Any) -> Any:
+        options.pop("progress")("examining", 0.5)
+        made.append({"manifest": manifest, "out": out, **options})
+        left_out = ("sync is not calibrated: too few groups",) if "bad" in manifest.name else ()
+        return {"resynthesis": calibration(bounds=(-0.75, 1.25))}, left_out
+
+    stub(monkeypatch, "calibrating", "calibrate_bundle", calibrate_bundle)
+    return made
+
+
+def test_calibrate(calibrated: Calls, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "bundle"
+    result = run("calibrate", "manifest.csv", "--out", str(out))
+    assert result.exit_code == 0
+    assert "Calibrated, cross-validated by group" in result.stdout
+    assert "-0.75" in result.stdout
+    assert result.stderr == "lipaccord: examining\n"
+    assert calibrated == [
+        {
+            "manifest": Path("manifest.csv"),
+            "out": out,
+            "work": None,
+            "note": None,
+            "match_encodes": True,
+            "processes": None,
+            "bundle": None,
+            "settings": Settings(),
+        }
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_options_of_calibrate(calibrated: Calls, tmp_path: Path) -> None:
+    arguments = ["--work", "kept", "--note", "Parliament, 2019.", "--as-they-came", "--jobs", "1", "--bundle", "base"]
+    assert run("calibrate", "m.csv", "--out", str(tmp_path / "bundle"), *arguments, "--end", "2").exit_code == 0
+    expected = {"work": Path("kept"), "note": "Parliament, 2019.", "match_encodes": False, "processes": 1}
+    assert {name: calibrated[0][name] for name in expected} == expected
+    assert (calibrated[0]["bundle"], calibrated[0]["settings"]) == (Path("base"), Settings(end_s=2.0))
+
+
+def test_calibrate_says_what_stayed_uncalibrated(calibrated: Calls, tmp_path: Path) -> None:
+    result = run("calibrate", "bad.csv", "--out", str(tmp_path / "bundle"))
+    assert result.exit_code == ExitCode.ROWS
+    assert "lipaccord: sync is not calibrated: too few groups\n" in result.stderr
+    assert "resynthesis" in result.stdout
+
+
+def test_calibrate_finds_out_first_whether_it_can_write(calibrated: Calls, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("calibrate", "manifest.csv", "--out", str(tmp_path / "file" / "bundle"))
+    assert (result.exit_code, calibrated) == (ExitCode.USAGE, [])
+    assert "can't be written (Not a directory)" in result.stderr
+
+
+def test_calibrate_with_too_few_people(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(manifest: Path, out: Path, **options: Any) -> Any:
+        raise errors.CalibrationError("sync is not calibrated: too few groups")
+
+    stub(monkeypatch, "calibrating", "calibrate_bundle", refuse)
+    result = run("calibrate", "manifest.csv", "--out", str(tmp_path / "bundle"))
+    assert (result.exit_code, result.stderr) == (2, "lipaccord: sync is not calibrated: too few groups\n")
+
+
 def test_simulate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from lipaccord.simulate import Plan
 
@@ -395,14 +573,14 @@ def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_help_of_every_command_says_what_it_does() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("analyze", "train", "simulate", "self-test", "info"):
+    for command in ("analyze", "train", "evaluate", "calibrate", "simulate", "self-test", "info"):
         assert command in result.stdout
         assert run(command, "--help").exit_code == 0
     assert "Examine one clip" in result.stdout
 
 
 def test_exit_codes_are_those_of_the_contract() -> None:
-    assert (cli.ExitCode.USAGE, cli.ExitCode.MEDIA, cli.ExitCode.MISSING) == (2, 3, 4)
+    assert (ExitCode.USAGE, ExitCode.MEDIA, ExitCode.MISSING, ExitCode.ROWS) == (2, 3, 4, 5)
 
 
 def test_json_of_a_path_with_stray_bytes_is_json(calls: Calls) -> None:

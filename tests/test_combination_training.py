@@ -11,60 +11,27 @@ import numpy as np
 import pytest
 
 from lipaccord import combination_training, metrics
-from lipaccord.bundle import load_bundle, write_bundle
+from lipaccord.bundle import calibration_bytes, load_bundle, with_parts, with_section, write_bundle
 from lipaccord.combination import load_combination
-from lipaccord.combination_training import (
-    GROUP_FOLDS,
-    LEARNED,
-    Table,
-    alone,
-    cross_fitted,
-    figures,
-    group_folds,
-    read_table,
-    train_combination,
-)
+from lipaccord.combination_training import alone, cross_fitted, figures, read_table, train_combination
+from lipaccord.cue_table import GROUP_FOLDS, LEARNED, Table, apply_to, fit_on
 from lipaccord.cues import COMBINED_CUES
 from lipaccord.errors import BundleError, TrainingError
-from lipaccord.splicing import Splicer, Standard, group_key, load_splicers, splicer_bytes
-
-METHODS = {"paint": "crf24", "paste": "crf31"}
-PEOPLE = [f"person {k}" for k in range(12)]
-MANY = [f"person {k}" for k in range(24)]
-CUE, OTHER = "blur", "teeth"
-MEMBERS = 2
-NOBODY: dict[str, list[tuple[str, ...]]] = {cue: [(), ()] for cue in LEARNED}
-Row = dict[str, Any]
-
-
-def row(mouth: str, method: str, group: str, rung: str, **scores: float | None) -> Row:
-    """Make a row of the table; what is not given is an abstention, or a network that said nothing."""
-    cells: dict[str, float | None] = {**dict.fromkeys(COMBINED_CUES), "forehead": 0.0, **scores}
-    for cue in LEARNED:
-        for member in range(MEMBERS):
-            cells.setdefault(f"{cue}.member_{member}", cells[cue])
-    return {"path": f"{group}.mp4", "rung": rung, "method": method, "group": group, "mouth": mouth, **cells}
-
-
-def clips(scores: Callable[[str, str, int], dict[str, float]], people: list[str] = PEOPLE) -> list[Row]:
-    """Make, for each person, a clip of each method, and the authentic one as it came and at the two rungs.
-
-    `scores` gives them from the method (empty for an authentic clip), the group and the number of the row.
-    """
-    rows: list[Row] = []
-    for group in people:
-        rows += [
-            row("synthesised", method, group, "original", **scores(method, group, len(rows))) for method in METHODS
-        ]
-        for rung in ("original", *METHODS.values()):
-            rows.append(row("camera", "", group, rung, **scores("", group, len(rows))))
-    return rows
+from lipaccord.manifest import group_key
+from lipaccord.splicing import Splicer, Standard, load_splicers, splicer_bytes
+from made_rows import CUE, MANY, METHODS, NOBODY, OTHER, PEOPLE, Row, clips, noise, row, told
+from made_survey import calibration
 
 
 def written(folder: Path, rows: list[Row], **changes: Any) -> Path:
     """Write what an evaluation with matched encodes writes."""
     folder.mkdir(parents=True, exist_ok=True)
-    evaluation = {"schema": "lipaccord/evaluation/1", "match_encodes": True, "rungs": METHODS} | changes
+    evaluation = {
+        "schema": "lipaccord/evaluation/1",
+        "match_encodes": True,
+        "rungs": METHODS,
+        "part_s": [None, None],
+    } | changes
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     with (folder / "clips.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -73,25 +40,15 @@ def written(folder: Path, rows: list[Row], **changes: Any) -> Path:
     return folder
 
 
-def noise(place: int, salt: int = 0) -> float:
-    return float(np.random.default_rng([place, salt]).normal())
-
-
-def told(method: str, group: str, place: int) -> dict[str, float]:
-    """Give scores of a cue that tells, of one that tells nothing, and of a network that tells."""
-    fake = 2.0 * bool(method)
-    return {CUE: noise(place) + fake, OTHER: noise(place, 1), "splice": noise(place, 2) + fake}
-
-
 def table_of(tmp_path: Path, rows: list[Row]) -> Table:
-    return read_table(written(tmp_path / "evaluation", rows), NOBODY)
+    return read_table(written(tmp_path / "evaluation", rows), NOBODY)[0]
 
 
 def in_sample(table: Table, cues: list[str]) -> float:
     """AUC of a sum fitted and judged on the same clips."""
     everything = np.ones(len(table.truth), bool)
-    fitted = combination_training._fit(table, cues, everything)
-    scores = combination_training._apply(fitted, table, everything)
+    fitted = fit_on(table, cues, everything)
+    scores = apply_to(fitted, table, everything)
     return float(figures(alone(table, scores))["auc"])
 
 
@@ -101,66 +58,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(combination_training, "group_interval", quick)
 
 
-def test_only_clips_at_the_rungs_that_were_matched_enter(tmp_path: Path) -> None:
-    rows = clips(told)
-    rows += [row("unknown", "", "person 0", "crf24"), row("synthesised", "unmatched", "person 0", "original")]
-    rows += [row("camera", "", "person 0", "crf18"), row("unknown", "paint", "person 1", "original")]
-    table = table_of(tmp_path, rows)
-    assert len(table.truth) == 4 * len(PEOPLE)
-    assert table.truth.sum() == 2 * len(PEOPLE)
-    assert "original" not in {rung for rung, fake in zip(table.rungs, table.truth, strict=True) if not fake}
-    assert set(table.methods) == {"", *METHODS}
-    assert table.is_method("paint").sum() == len(PEOPLE)
-    assert table.at_rung("crf24").sum() == len(PEOPLE)
-
-
-def test_a_cell_that_is_empty_or_not_finite_is_an_abstention(tmp_path: Path) -> None:
-    rows = clips(told)
-    rows[0] |= {CUE: None, OTHER: "nan", "splice": "inf"}
-    table = table_of(tmp_path, rows)
-    assert all(np.isnan(table.scores[name][0]) for name in (CUE, OTHER, "splice", "swap"))
-    assert np.isfinite(table.scores[CUE][1:]).all()
-
-
 def test_the_forehead_is_turned_so_that_softer_is_more_suspicious(tmp_path: Path) -> None:
     table = table_of(tmp_path, clips(lambda method, group, place: {"forehead": -1.0 if method else 1.0}))
     assert figures(alone(table, table.forehead))["auc"] == 1.0
-
-
-def test_both_classes_have_the_same_mixture_of_encodes(tmp_path: Path) -> None:
-    rows = [one for one in clips(told) if one["method"] != "paste" or one["group"] in PEOPLE[:3]]
-    table = table_of(tmp_path, rows)
-    everything = np.ones(len(table.truth), bool)
-    weights = table.weights(everything)
-    np.testing.assert_array_equal(weights[table.truth == 1], 1)
-    np.testing.assert_array_equal(weights[table.at_rung("crf24")], len(PEOPLE))
-    np.testing.assert_array_equal(weights[table.at_rung("crf31")], 3)
-    without = table.weights(everything & ~table.is_method("paste"))
-    assert not without[table.at_rung("crf31")].any()  # no synthesised clip is left that went through it
-
-
-def test_rungs_of_several_methods_add_up(tmp_path: Path) -> None:
-    folder = written(tmp_path / "evaluation", clips(told), rungs=dict.fromkeys(METHODS, "crf24"))
-    table = read_table(folder, NOBODY)
-    weights = table.weights(np.ones(len(table.truth), bool))
-    np.testing.assert_array_equal(weights[table.truth == 0], 2 * len(PEOPLE))
-
-
-def test_the_learned_cue_enters_by_the_member_that_has_not_seen_the_group(tmp_path: Path) -> None:
-    first, second, both = (tuple(map(group_key, some)) for some in (PEOPLE[:4], PEOPLE[4:8], PEOPLE[8:10]))
-    left_out: dict[str, list[tuple[str, ...]]] = {"splice": [first + both, second + both], "swap": [second, first]}
-    members = {"splice.member_0": 20.0, "splice.member_1": 30.0, "swap.member_0": 25.0, "swap.member_1": 35.0}
-    rows = clips(lambda method, group, place: {"splice": 10.0, "swap": 10.0, **members})
-    rows[0] |= {"splice": None, "splice.member_0": None}
-    table = read_table(written(tmp_path, rows), left_out)
-    expected = {
-        **dict.fromkeys(PEOPLE[:4], (20.0, 35.0)),
-        **dict.fromkeys(PEOPLE[4:8], (30.0, 25.0)),
-        **dict.fromkeys(PEOPLE[8:], (25.0, 30.0)),  # left out by all or by none: the mean of all
-    }
-    for place, group in enumerate(table.groups):
-        found = tuple(table.scores[cue][place] for cue in LEARNED)
-        assert found == expected[group] or (place == 0 and np.isnan(found[0]))
 
 
 def test_what_tells_is_found_without_having_seen_group_or_method(tmp_path: Path) -> None:
@@ -204,13 +104,13 @@ def test_a_cue_that_knows_a_method_tells_nothing_of_other_methods(tmp_path: Path
 
 def test_every_clip_is_judged_by_a_sum_that_has_not_seen_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(tmp_path, clips(told))
-    original, seen = combination_training._fit, list[Any]()
+    seen: list[Any] = []
 
     def noted(whole: Table, cues: Any, chosen: Any) -> Any:
         seen.append(chosen)
-        return original(whole, cues, chosen)
+        return fit_on(whole, cues, chosen)
 
-    monkeypatch.setattr(combination_training, "_fit", noted)
+    monkeypatch.setattr(combination_training, "fit_on", noted)
     cross_fitted(table, [CUE])
     groups, methods = np.array(table.groups), np.array(table.methods)
     assert len(seen) == len(METHODS) * GROUP_FOLDS
@@ -233,20 +133,17 @@ def test_a_cue_that_abstains_everywhere_is_no_trouble(tmp_path: Path) -> None:
     assert np.isfinite(figures(cross_fitted(table, list(COMBINED_CUES)))["auc"])
 
 
-def test_groups_are_dealt_out_by_their_names_alone() -> None:
-    folds = dict(zip(PEOPLE, group_folds(PEOPLE), strict=True))
-    assert dict(zip(PEOPLE[::-1], group_folds([*PEOPLE[::-1], *PEOPLE]), strict=False)) == folds
-    assert sorted(np.bincount(list(folds.values()))) == [2, 2, 2, 3, 3]
-
-
 def test_a_combination_is_fitted_into_the_bundle(tmp_path: Path) -> None:
-    folder = written(tmp_path / "evaluation", clips(told))
+    rows = [one | {f"{CUE}.signed": one[CUE]} for one in clips(told)]
+    folder = written(tmp_path / "evaluation", rows)
     train_combination(folder, tmp_path / "out")
     bundle, shipped = load_bundle(tmp_path / "out"), load_bundle()
     for name in ("predictor.safetensors", "predictor.json", "splice.safetensors"):
         assert bundle.files[name] == shipped.files[name]
     combination = load_combination(bundle.resynthesis)
     assert set(combination.terms) == set(COMBINED_CUES)
+    assert {CUE, OTHER, f"{CUE}.signed"} <= set(combination.profile.names)
+    assert bundle.resynthesis["groups"] == sorted(map(group_key, PEOPLE))
     assert combination.usual < combination.limit
     assert (combination.score({CUE: 4.0, "splice": 4.0}) or 0) > combination.usual
     assert (combination.score({CUE: -1.0, "splice": -1.0}) or 9) < combination.usual
@@ -260,6 +157,27 @@ def test_a_combination_is_fitted_into_the_bundle(tmp_path: Path) -> None:
             assert len({line.count("|") for line in block.strip().splitlines() if line[0] == "|"}) == 1
     train_combination(folder, tmp_path / "out")
     assert load_bundle(tmp_path / "out") == bundle
+
+
+def test_a_new_combination_takes_the_calibration_away(tmp_path: Path) -> None:
+    """It was made with another sum, whose scores mean something else."""
+    shipped, out = load_bundle(), tmp_path / "out"
+    card = with_section(shipped.card, "calibration", "Ratios of the old sum.").encode()
+    made = calibration_bytes(shipped.files, {"resynthesis": calibration().to_dict()})
+    write_bundle(out, "own", "1", shipped.files | {"calibration.json": made, "CARD.md": card})
+    assert load_bundle(out).calibration["findings"]
+    train_combination(written(tmp_path / "evaluation", clips(told)), out)
+    bundle = load_bundle(out)
+    assert bundle.calibration["findings"] == {}
+    assert "Ratios of the old sum." not in bundle.card
+    assert "<!-- part: resynthesis -->" in bundle.card
+
+
+def test_the_card_says_which_part_of_the_clips_was_examined(tmp_path: Path) -> None:
+    folder = written(tmp_path / "evaluation", clips(told), part_s=[None, 2.5])
+    assert read_table(folder, NOBODY)[1] == 2.5
+    train_combination(folder, tmp_path / "out")
+    assert "lipaccord evaluate MANIFEST --match-encodes --end 2.5 --out FOLDER" in load_bundle(tmp_path / "out").card
 
 
 def test_the_two_quantiles_are_those_of_unseen_authentic_clips(tmp_path: Path) -> None:
@@ -280,7 +198,7 @@ def test_the_members_of_the_bundle_say_whom_they_have_not_seen(tmp_path: Path) -
         scope: Splicer(one.members[:2], [Standard(0.0, 1.0, half) for half in halves])
         for scope, one in networks.items()
     }
-    files = shipped.files | {"splice.safetensors": splicer_bytes(told_apart)}
+    files = with_parts(shipped, {"splice.safetensors": splicer_bytes(told_apart)}, "splice", "Told apart.")
     write_bundle(tmp_path / "out", "own", "1", files)
 
     def scores(method: str, group: str, place: int) -> dict[str, float]:
@@ -313,6 +231,7 @@ def test_without_a_bundle_there_the_card_is_that_of_the_shipped_one(tmp_path: Pa
         lambda folder: (folder / "evaluation.json").write_text("[]"),
         lambda folder: (folder / "evaluation.json").write_text('{"match_encodes": true}'),
         lambda folder: (folder / "evaluation.json").write_text('{"match_encodes": true, "rungs": ["paint"]}'),
+        lambda folder: written(folder, clips(told), part_s=None),
         lambda folder: (folder / "clips.csv").write_text("path,rung\nx,y\n"),
         lambda folder: (folder / "clips.csv").write_text((folder / "clips.csv").read_text().replace(f",{CUE},", ",x,")),
         lambda folder: (folder / "clips.csv").write_bytes(b"\xff\xfe" * 30),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from lipaccord.agreement import Reference
 from lipaccord.cues import load_cues
 from lipaccord.records import Cue, Tracks
 from lipaccord.settings import Settings
-from made_tracks import SECONDS, talking, unseen, with_speech
+from made_tracks import SECONDS, talking, unseen, with_opening, with_speech
 
 CUES = load_cues(Settings(), Reference(zero_s=0.0, together=0.5, deviation=0.05, null_deviation=0.15))
 
@@ -72,6 +73,79 @@ def test_it_abstains_with_reasons_where_there_is_nothing(cue: Cue, tracks: Track
     for reason in evidence.abstained:
         assert reason.code.isidentifier()
         assert len(reason.text) > 20
+        assert len(reason.remedy) > 20
+        assert reason.remedy not in reason.text
+
+
+def small() -> Tracks:
+    tracks = talking()
+    sizes = np.full_like(tracks.mouth.interocular_px, 15.0)
+    mouth = dataclasses.replace(tracks.mouth, interocular_px=sizes)
+    return dataclasses.replace(tracks, mouth=mouth, texture=dataclasses.replace(tracks.texture, interocular_px=sizes))
+
+
+def still() -> Tracks:
+    tracks = talking()
+    return with_opening(tracks, np.full_like(tracks.mouth.opening, 0.05))
+
+
+def without_outline() -> Tracks:
+    tracks = talking()
+    layout = tracks.face.layout
+    rings = {name: ring for name, ring in layout.rings.items() if name != "face"}
+    layout = dataclasses.replace(layout, name="another", rings=rings)
+    return dataclasses.replace(tracks, face=dataclasses.replace(tracks.face, layout=layout))
+
+
+def slow() -> Tracks:
+    tracks = talking()
+    return dataclasses.replace(tracks, face=dataclasses.replace(tracks.face, times_s=3 * tracks.face.times_s))
+
+
+def without_regions(*names: str) -> Tracks:
+    tracks = talking()
+    energy = tracks.texture.energy.copy()
+    energy[:, [tracks.texture.region(name) for name in names]] = np.nan
+    return dataclasses.replace(tracks, texture=dataclasses.replace(tracks.texture, energy=energy))
+
+
+def probed(name: str, column: int, value: float) -> Tracks:
+    """Return tracks in which one probe measured `value` from a column on."""
+    tracks = talking()
+    values = tracks.probes[name].values.copy()
+    values[:, column:] = value
+    probe = dataclasses.replace(tracks.probes[name], values=values)
+    return dataclasses.replace(tracks, probes=tracks.probes | {name: probe})
+
+
+ABSTENTIONS: dict[tuple[str, str], Tracks] = {
+    **{(cue.name, "too_small"): small() for cue in CUES if cue.name not in {"sync", "occlusion", "retiming"}},
+    **{(cue.name, "too_few_frames"): unseen(talking()) for cue in CUES if cue.name != "sync"},
+    ("sync", "no_speech"): with_speech(talking()),
+    ("sync", "too_little_speech"): unseen(talking()),
+    ("sync", "too_short"): talking(seconds=2.2),
+    ("sync", "still_mouth"): still(),
+    ("blur", "no_reference_region"): without_regions("nose"),
+    ("blur", "no_lower_face"): without_regions("chin"),
+    ("teeth", "no_teeth"): probed("teeth", 1, np.nan),
+    ("occlusion", "nothing_passes"): talking(),
+    ("face", "no_surround"): probed("face", 0, np.nan),
+    ("face", "other_landmarks"): without_outline(),
+    ("smoothness", "other_landmarks"): without_outline(),
+    ("smoothness", "slow_frame_rate"): slow(),
+    ("retiming", "nothing_moves"): probed("retiming", 0, 0.0),
+}
+"""Tracks from which a cue abstains, by cue and code."""
+
+
+@pytest.mark.parametrize(("name", "code"), ABSTENTIONS)
+def test_an_abstention_says_what_is_lacking_and_what_to_do(name: str, code: str) -> None:
+    [cue] = [cue for cue in CUES if cue.name == name]
+    [reason] = cue.measure(ABSTENTIONS[name, code]).abstained
+    assert reason.code == code
+    assert re.search(r"\d|^The landmarks", reason.text), "a figure, or a name"
+    assert re.match(r"(use|examine) \w", reason.remedy)
+    assert not re.search(r"\buse\b|--", reason.text)
 
 
 def test_the_same_tracks_give_the_same_evidence(cue: Cue) -> None:

@@ -93,6 +93,17 @@ def test_a_higher_rate_factor_loses_more(tmp_path: Path) -> None:
     assert losses[0] < losses[1] < losses[2]
 
 
+def test_the_sound_takes_the_bits_that_it_is_given() -> None:
+    hiss, sizes = np.random.default_rng(0).normal(0, 0.1, 4 * RATE).astype(np.float32), {}
+    for rate in (16_000, 32_000, 4 * RATE, None):
+        file = io.BytesIO()
+        encode(file, frames(steady(2)), Sound(hiss, RATE, 0.0), sound_bit_rate=rate)
+        sizes[rate] = len(file.getvalue())
+    assert (sizes[32_000] - sizes[16_000]) * 8 / 4 == pytest.approx(16_000, rel=0.1)
+    assert (sizes[4 * RATE] - sizes[32_000]) * 8 / 4 == pytest.approx(32_000, rel=0.1)
+    assert sizes[None] == sizes[4 * RATE]
+
+
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (66, 50), (320, 240)])
 def test_the_same_input_gives_the_same_bytes(width: int, height: int) -> None:
     source, made = frames(steady(12), width=width, height=height), set()
@@ -156,10 +167,27 @@ def test_without_pictures_there_is_nothing_to_encode(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [{"crf": 52}, {"crf": -1}, {"preset": "best"}, {"scale": 0.0}, {"scale": 9.0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"crf": 52},
+        {"crf": -1},
+        {"preset": "best"},
+        {"scale": 0.0},
+        {"scale": 9.0},
+        {"sound_bit_rate": 0},
+        {"sound_bit_rate": 6 * RATE + 1},
+    ],
+)
 def test_what_the_encoder_does_not_know_is_refused(tmp_path: Path, options: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match=str(next(iter(options.values())))):
-        encode(tmp_path / "clip.mp4", frames(steady(1)), **options)  # type: ignore[arg-type]  # wrong on purpose
+        encode(tmp_path / "clip.mp4", frames(steady(1)), click(), **options)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_bit_rate_for_a_sound_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="sound_bit_rate is 64000"):
+        encode(tmp_path / "clip.mp4", frames(steady(1)), sound_bit_rate=64_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_grey_pictures_come_back_in_their_size_and_the_same_every_time() -> None:

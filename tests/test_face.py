@@ -106,8 +106,10 @@ def test_a_blurred_stretch_is_found_in_time() -> None:
 def test_a_layout_without_an_outline_is_not_judged() -> None:
     row = FaceProbe().measure(looked_at(layout=IBUG_68)[0], None)
     assert np.isnan(row).all()
-    evidence = FaceCue().measure(measured("face", FaceProbe(), looked_at(layout=IBUG_68)))
-    assert [reason.code for reason in evidence.abstained] == ["no_surround"]
+    tracks = measured("face", FaceProbe(), looked_at(layout=IBUG_68))
+    face = dataclasses.replace(tracks.face, layout=IBUG_68, points=tracks.face.points[:, : IBUG_68.count], depth=None)
+    evidence = FaceCue().measure(dataclasses.replace(tracks, face=face))
+    assert [reason.code for reason in evidence.abstained] == ["other_landmarks"]
 
 
 def test_a_neck_out_of_the_picture_is_not_measured() -> None:

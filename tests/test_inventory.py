@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from lipaccord import inventory
-from lipaccord.bundle import FILES, write_bundle
+from lipaccord.bundle import PARTS, calibration_bytes, write_bundle
+from lipaccord.calibration import Calibration
 from lipaccord.landmarks import face_alignment, mediapipe
+from made_survey import POPULATION, calibration
 
 CARD = """# Bundle
 
@@ -30,9 +32,11 @@ CARD = """# Bundle
 """
 
 
-def files(card: str) -> dict[str, bytes]:
-    """Make the files of a bundle with this card."""
-    return dict.fromkeys(FILES, b"{}") | {"CARD.md": card.encode()}
+def files(card: str, **made: Calibration) -> dict[str, bytes]:
+    """Make the files of a bundle with this card and these calibrations."""
+    parts = dict.fromkeys(PARTS, b"{}")
+    numbers = {name: one.to_dict() for name, one in made.items()}
+    return parts | {"calibration.json": calibration_bytes(parts, numbers), "CARD.md": card.encode()}
 
 
 def test_models_and_weights_are_held_against_their_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,3 +79,18 @@ def test_the_default_bundle_and_its_figures(monkeypatch: pytest.MonkeyPatch, tmp
     ]
     write_bundle(folder, "own", "3", files("a card without figures"))
     assert len(inventory.inventory()["default bundle"].splitlines()) == 1
+
+
+def test_the_calibration_of_the_default_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    monkeypatch.setattr("lipaccord.bundle.default_bundle_path", lambda: folder)
+    assert inventory.inventory()["its calibration"].startswith("not usable: the bundle file ")
+    write_bundle(folder, "own", "3", files(CARD))
+    assert inventory.inventory()["its calibration"] == "none: there are no likelihood ratios"
+    sync = calibration(bounds=(-1.25, 2.0), population=POPULATION | {"suspicious_groups": 4, "innocent_groups": 5})
+    made = {"sync": sync, "resynthesis": calibration(bounds=(0.0, 1.0), figures={"cllr": 0.5})}
+    write_bundle(folder, "own", "3", files(CARD, **made))
+    assert inventory.inventory()["its calibration"].splitlines() == [
+        "resynthesis: log10 LR from +0.00 to +1.00, Cllr 0.500, 20 and 20 people or sources",
+        "sync: log10 LR from -1.25 to +2.00, Cllr 0.250, 4 and 5 people or sources",
+    ]

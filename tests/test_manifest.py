@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lipaccord.errors import ManifestError
-from lipaccord.manifest import UNNAMED, Manifest, read_manifest
+from lipaccord.manifest import UNNAMED, Manifest, group_key, read_manifest
 
 HEADING = "path,mouth,sound,method,group,pair,note"
 
@@ -126,3 +126,9 @@ def test_what_is_no_manifest_stops(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(ManifestError, match="lacks the column"):
         read_manifest(tmp_path / "empty.csv")
+
+
+def test_a_group_is_named_without_naming_it() -> None:
+    assert group_key("Some Person") == group_key("Some Person")
+    assert len({group_key(f"person {k}") for k in range(100)}) == 100
+    assert all(char in "0123456789abcdef" for char in group_key("Some Person"))

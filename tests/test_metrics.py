@@ -3,7 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipaccord.metrics import Metric, Scores, auc, eer, group_interval, tpr_at_fpr
+from lipaccord.metrics import (
+    Metric,
+    Scores,
+    auc,
+    cllr,
+    cllr_min,
+    ece,
+    eer,
+    error_rates,
+    group_interval,
+    pav_log10_lrs,
+    tpr_at_fpr,
+)
 
 BAD = [[], [float("nan")], [float("inf")], [[1.0]]]
 
@@ -142,3 +154,88 @@ def test_too_few_people_give_no_interval() -> None:
     assert group_interval(auc, [1, 2, 3], [0, 1, 2], ["a", "b", "c"], ["a", "b", "c"]) is not None
     with pytest.raises(ValueError, match="every score needs its group"):
         group_interval(auc, [1, 2], [0], ["a"], ["b"])
+
+
+# The examples that the Netherlands Forensic Institute's `lir` publishes in its tests (test_calculate_cllr), given there
+# as likelihood ratios of the class that a ratio speaks against and of the class that it speaks for.
+@pytest.mark.parametrize(
+    ("expected", "against", "for_it"),
+    [
+        (1, [1, 1], [1, 1]),
+        (2, [3.0] * 2, [1 / 3.0] * 2),
+        (2, [3.0] * 20, [1 / 3.0] * 20),
+        (0.4150374992788437, [1 / 3.0] * 2, [3.0] * 2),
+        (0.7075187496394219, [1 / 3.0] * 2, [1]),
+        (0.507177646488535, [1 / 100.0] * 100, [1]),
+        (0.5400680236656377, [1 / 100.0] * 100 + [100], [1]),
+        (0.5723134914863265, [1 / 100.0] * 100 + [100] * 2, [1]),
+        (0.6952113122368764, [1 / 100.0] * 100 + [100] * 6, [1]),
+        (1.0, [1], [1]),
+        (1.0849625007211563, [2], [2] * 2),
+        (1.6699250014423126, [8], [8] * 8),
+    ],
+)
+def test_published_costs_are_reproduced(expected: float, against: list[float], for_it: list[float]) -> None:
+    assert cllr(np.log10(for_it), np.log10(against)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_cost_of_perfect_and_of_hopeless_ratios() -> None:
+    assert cllr([np.inf], [-np.inf]) == 0
+    assert cllr([-np.inf], [0.0]) == np.inf
+    assert cllr([0.3] * 3, [0.3] * 5) > 1
+
+
+def test_nan_is_no_likelihood_ratio() -> None:
+    with pytest.raises(ValueError, match="positives must be a non-empty list of numbers"):
+        cllr([float("nan")], [0.0])
+    with pytest.raises(ValueError, match="log10_odds must be"):
+        ece([0.0], [0.0], [float("inf")])
+
+
+def test_pooling_by_hand() -> None:
+    high, low = pav_log10_lrs([1.0, 3.0], [0.0, 2.0])
+    assert high == pytest.approx([0.0, np.inf])  # 1 and 2 are out of order: pooled, one of each class
+    assert low == pytest.approx([-np.inf, 0.0])
+    assert cllr_min([1.0, 3.0], [0.0, 2.0]) == pytest.approx(0.5)
+
+
+def test_weights_count_as_copies_of_clips() -> None:
+    generator = np.random.default_rng(3)
+    positives, negatives = generator.normal(0.4, 0.5, 12), generator.normal(-0.3, 0.5, 9)
+    heavy, light = generator.integers(0, 4, 12) + 1, generator.integers(0, 4, 9) + 1
+    copies = np.repeat(positives, heavy), np.repeat(negatives, light)
+    weights = {"positive_weights": heavy.astype(float), "negative_weights": light.astype(float)}
+    for metric in (cllr, cllr_min):
+        assert metric(positives, negatives, **weights) == pytest.approx(metric(*copies), abs=1e-12)
+    odds = [-1.0, 0.0, 2.0]
+    assert ece(positives, negatives, odds, **weights) == pytest.approx(ece(*copies, odds), abs=1e-12)
+
+
+def test_no_monotone_change_of_the_ratios_costs_less_than_the_minimum() -> None:
+    generator = np.random.default_rng(4)
+    positives, negatives = generator.normal(0.6, 1.0, 60), generator.normal(-0.6, 1.0, 50)
+    least = cllr_min(positives, negatives)
+    assert least == pytest.approx(cllr_min(positives * 3 + 1, negatives * 3 + 1), abs=1e-12)
+    for factor in (0.1, 0.5, 1.0, 2.0):
+        for shift in (-0.5, 0.0, 0.5):
+            assert cllr(factor * positives + shift, factor * negatives + shift) >= least
+
+
+def test_cross_entropy_is_the_cost_at_even_odds_and_the_prior_s_where_ratios_are_neutral() -> None:
+    assert ece([0.5, 1.0], [-0.7], [0.0]) == pytest.approx([cllr([0.5, 1.0], [-0.7])])
+    prior = 1 / (1 + 10**1.5)
+    entropy = -prior * np.log2(prior) - (1 - prior) * np.log2(1 - prior)
+    assert ece([0.0], [0.0], [-1.5]) == pytest.approx([entropy])
+
+
+def test_error_rates_run_from_everything_flagged_to_nothing() -> None:
+    misses, alarms = error_rates([2.0, 4.0], [1.0, 3.0])
+    assert misses == pytest.approx([0, 0, 0.5, 0.5, 1])
+    assert alarms == pytest.approx([1, 0.5, 0.5, 0, 0])
+
+
+def test_what_does_not_count_costs_nothing_even_where_it_is_infinitely_wrong() -> None:
+    weights = [0.0, 1.0]
+    assert cllr([-np.inf, 1.0], [0.5], positive_weights=weights) == cllr([1.0], [0.5])
+    assert ece([-np.inf, 1.0], [0.5], [1.0], positive_weights=weights) == ece([1.0], [0.5], [1.0])
+    assert np.isfinite(cllr_min([5.0, 1.0], [0.0, 3.0], negative_weights=[1.0, 0.0]))

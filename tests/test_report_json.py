@@ -9,11 +9,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SYNC, VIDEO, analysis
-from lipaccord.records import Evidence, Finding, Interval, Series
+from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SYNC, UNRELATED, VIDEO, analysis
+from lipaccord.calibration import FINDINGS
+from lipaccord.propositions import PROPOSITIONS, in_words
+from lipaccord.records import Evidence, Finding, FindingName, Interval, Series
 from lipaccord.report.json import analysis_to_dict, to_text, write_json
 
-FINDING_KEYS = {"status", "log10_lr", "bounds", "score", "reasons", "cues"}
+FINDING_KEYS = {
+    "status",
+    "conditions",
+    "at_bound",
+    "reached_by",
+    "decide",
+    "log10_lr",
+    "bounds",
+    "verbal",
+    "propositions",
+    "score",
+    "reasons",
+    "explanations",
+    "cues",
+}
+UNKNOWN = {"at_bound", "reached_by", "decide", "verbal"}
+"""Null without a calibration."""
 
 
 def test_top_level_keys() -> None:
@@ -76,8 +94,10 @@ def test_sync() -> None:
     assert sync["offset_interval_ms"] == [221.0, 262.5]
     assert sync["log10_lr"] is None
     assert sync["bounds"] is None
+    assert {sync[name] for name in UNKNOWN} == {None}
+    assert (sync["conditions"], sync["explanations"]) == ({}, [])
     assert sync["score"] == 1.234568
-    assert sync["reasons"] == [{"code": "late", "text": "The sound comes 240 ms late."}]
+    assert sync["reasons"] == [{"code": "late", "text": "The sound comes 240 ms late.", "remedy": ""}]
 
 
 def test_cues() -> None:
@@ -95,7 +115,9 @@ def test_cues() -> None:
     }
     assert list(cues["agreement"]["details"]) == ["apple", "lag_s", "zebra"]
     assert cues["silence"]["score"] is None
-    assert cues["silence"]["abstained"] == [{"code": "no_pause", "text": "Nobody pauses long enough to compare."}]
+    assert cues["silence"]["abstained"] == [
+        {"code": "no_pause", "text": "Nobody pauses long enough to compare.", "remedy": "use a longer stretch"}
+    ]
 
 
 def test_each_cue_carries_its_share_and_the_finding_what_is_usual() -> None:
@@ -112,14 +134,18 @@ def test_resynthesis_that_could_not_be_examined() -> None:
     assert finding.keys() == FINDING_KEYS
     assert finding["status"] == "not_examinable"
     assert finding["score"] is None
-    assert finding["reasons"][0]["code"] == "too_small"
+    assert finding["reasons"] == [
+        {"code": "too_small", "text": "The eyes are 19 pixels apart.", "remedy": "use a larger copy"}
+    ]
 
 
 @pytest.mark.parametrize(
     "finding",
     [
         dataclasses.replace(SYNC, status="unrelated"),
-        dataclasses.replace(SYNC, status="not_examinable", score=None, cues=(), details={}),
+        dataclasses.replace(
+            SYNC, status="not_examinable", score=None, reasons=NOT_EXAMINABLE.reasons, cues=(), details={}
+        ),
     ],
     ids=lambda finding: finding.status,
 )
@@ -127,6 +153,34 @@ def test_no_offset_is_null(finding: Finding) -> None:
     sync = analysis_to_dict(analysis(finding))["findings"]["sync"]
     assert sync["offset_ms"] is None
     assert sync["offset_interval_ms"] is None
+
+
+def test_what_a_calibration_says() -> None:
+    sync = analysis_to_dict(analysis(UNRELATED))["findings"]["sync"]
+    assert sync.keys() == FINDING_KEYS | {"offset_ms", "offset_interval_ms"}
+    assert (sync["log10_lr"], sync["bounds"], sync["at_bound"]) == (1.25, [-2.0, 1.25], True)
+    assert sync["verbal"] == in_words("sync", 1.25)
+    assert sync["verbal"].startswith("moderate support for: this sound was not recorded together")
+    assert sync["reached_by"] == {"suspicious": 0.5, "innocent": 0.0, "groups": [30, 19]}
+    assert sync["decide"] == [-0.5, 0.75]
+    assert sync["conditions"] == {"speech_s": 8.123457, "eyes_px": 57.3}
+    assert sync["explanations"] == [
+        {"code": "dubbing", "text": "It was dubbed openly.", "remedy": ""},
+        {"code": "cutaway", "text": "An edit shows another moment.", "remedy": ""},
+    ]
+
+
+def test_a_ratio_below_one_speaks_for_the_other_proposition() -> None:
+    result = analysis_to_dict(analysis(dataclasses.replace(UNRELATED, status="in_sync", log10_lr=-0.5)))
+    assert result["findings"]["sync"]["verbal"] == f"weak support for: {PROPOSITIONS['sync'].innocent}"
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_the_propositions_stand_beside_every_finding(name: FindingName) -> None:
+    """Also where there is no ratio: they say what the finding is about."""
+    pair = PROPOSITIONS[name]
+    expected = {"suspicious": pair.suspicious, "innocent": pair.innocent}
+    assert analysis_to_dict(analysis())["findings"][name]["propositions"] == expected
 
 
 def test_calibrated_finding() -> None:
@@ -140,7 +194,7 @@ def test_own_details_of_a_finding_are_merged_into_it() -> None:
     assert analysis_to_dict(analysis(finding))["findings"]["sync"]["speech_s"] == 4.123457
 
 
-@pytest.mark.parametrize("name", ["status", "score"])
+@pytest.mark.parametrize("name", ["status", "score", "verbal", "propositions", "explanations"])
 def test_details_must_not_replace_what_every_finding_has(name: str) -> None:
     finding = dataclasses.replace(SYNC, details={name: 1})
     with pytest.raises(ValueError, match=f"sync must not replace {name}"):

@@ -8,18 +8,30 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analyses import HOSTILE_NAME, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SOFT_S, SYNC, UNSTEADY_S, analysis
+from analyses import (
+    HOSTILE_NAME,
+    LARGER,
+    NOT_EXAMINABLE,
+    RESYNTHESIS,
+    SEGMENT,
+    SOFT_S,
+    SYNC,
+    UNRELATED,
+    UNSTEADY_S,
+    analysis,
+)
 from lipaccord import records
 from lipaccord.cues import RESYNTHESIS_CUES
-from lipaccord.records import Analysis, Finding, FindingName, Interval
+from lipaccord.propositions import PROPOSITIONS, expectation, in_words
+from lipaccord.records import Analysis, Finding, FindingName, Interval, Reason
 from lipaccord.report.terminal import CUE_WORDS, STATUS_WORDS, plain, print_analysis, print_pairs
 
 NOT_USED = re.compile(r"fake|probab|confiden|malicious|tamper", re.IGNORECASE)
 
 
-def printed(result: Analysis, **options: Any) -> str:
+def printed(result: Analysis, base_rate: float | None = None, **options: Any) -> str:
     stream = io.StringIO()
-    print_analysis(result, Console(file=stream, **({"width": 80} | options)))
+    print_analysis(result, Console(file=stream, **({"width": 80} | options)), base_rate)
     return stream.getvalue()
 
 
@@ -31,7 +43,8 @@ def words(result: Analysis, **options: Any) -> str:
 def examined(status: str, **changes: Any) -> Finding:
     of_sync = {"in_sync", "offset", "unrelated", "partly_unrelated"}
     name: FindingName = "sync" if status in of_sync else "resynthesis"
-    return dataclasses.replace(SYNC, name=name, status=status, **changes)
+    reasons = NOT_EXAMINABLE.reasons if status == "not_examinable" else SYNC.reasons
+    return dataclasses.replace(SYNC, name=name, status=status, **({"reasons": reasons} | changes))
 
 
 def test_findings_faces_and_what_could_not_be_judged() -> None:
@@ -41,16 +54,16 @@ def test_findings_faces_and_what_could_not_be_judged() -> None:
         "note: one frame is missing",
         "OFFSET: the mouth follows this speech, but the sound comes too late or too early",
         "+240 ms, 95% interval +221 to +262 ms (+ = the sound comes late)",
-        "1.23 (raw score, not calibrated: larger = more suspicious)",
+        "score 1.23 (larger = more suspicious)",
         "because The sound comes 240 ms late.",
         "measured The mouth agrees best with this speech at +240 ms.",
         "look at 2.00-3.50 s: Speech over a still mouth.",
         "the pictures at 2.50, 1.00 s (cue agreement, most telling first)",
         "NOT EXAMINABLE: there is too little to judge by",
-        "because The eyes are 19 pixels apart; use a larger copy.",
+        "because The eyes are 19 pixels apart. remedy use a larger copy",
         "face-1, examined: 0.00-9.96 s, located in 98% of its frames, eyes 57 pixels apart",
         "face-2: 1.00-2.00 s",
-        "silence (sync): Nobody pauses long enough to compare.",
+        "silence (sync): Nobody pauses long enough to compare. (remedy: use a longer stretch)",
         "It speaks of consistency, not of intent.",
         "Bundle lipaccord 1; settings 0123456789abcdef; triage 0.75",
     ):
@@ -64,7 +77,29 @@ def test_a_summary_that_is_the_reason_is_not_repeated() -> None:
 
 
 def test_what_a_finding_has_said_is_not_repeated() -> None:
-    assert words(analysis(), width=200).count("19 pixels apart") == 1
+    text = words(analysis(), width=200)
+    assert text.count("19 pixels apart") == 1
+    assert text.count("use a larger copy") == 1
+
+
+def test_equal_remedies_are_told_once() -> None:
+    small = NOT_EXAMINABLE.reasons[0]
+    short = dataclasses.replace(small, code="too_short", text="It is short.", remedy="use a longer stretch")
+    reasons = (small, short, dataclasses.replace(small, code="too_soft", text="It is soft."))
+    rows = (
+        "because The eyes are 19 pixels apart. It is short. It is soft. remedy use a larger copy use a longer stretch"
+    )
+    text = words(analysis(dataclasses.replace(NOT_EXAMINABLE, reasons=reasons)))
+    assert rows in text
+    assert text.count("use a larger copy") == 1
+
+
+def test_a_remedy_that_the_finding_has_told_is_not_repeated_for_its_cues() -> None:
+    cues = (*NOT_EXAMINABLE.cues, *RESYNTHESIS.cues[-3:])
+    text = words(analysis(dataclasses.replace(NOT_EXAMINABLE, cues=cues)), width=200)
+    assert "resynthesis: occlusion (nothing passes); face, boundary (too small)" in text
+    assert text.count("use a larger copy") == 1
+    assert "remedy (nothing passes): use another stretch" in text
 
 
 def test_every_status_of_the_contract_has_words() -> None:
@@ -80,10 +115,48 @@ def test_every_status_is_printed_in_plain_words(status: str) -> None:
     assert not NOT_USED.search(text)
 
 
-def test_a_calibrated_finding_gives_its_ratio_and_no_raw_score() -> None:
+def test_a_calibrated_finding_gives_its_ratio_in_numbers_and_in_words() -> None:
     text = words(analysis(examined("offset", log10_lr=1.256, bounds=(-2.0, 1.5))), width=200)
-    assert "log10 LR +1.26, within the bounds -2.0 to +1.5: sound and mouth recorded apart, against together" in text
+    assert "LR 18 (log10 +1.26; bounds -2.00 to +1.50) in words (ENFSI 2015): moderate support for: this sound" in text
+    assert f"in words (ENFSI 2015): {in_words('sync', 1.256)} compares" in text
+    pair = PROPOSITIONS["sync"]
+    assert f"compares that {pair.suspicious}, with that {pair.innocent}" in text
     assert "raw score" not in text
+    assert "the most that the calibration backs" not in text
+    assert "score 1.23 (larger = more suspicious)" in text
+
+
+def test_a_ratio_below_one_is_told_as_a_fraction() -> None:
+    text = words(analysis(examined("in_sync", log10_lr=-1.5, bounds=(-2.0, 1.5))), width=200)
+    assert "LR 1/32 (log10 -1.50; bounds -2.00 to +1.50)" in text
+    assert f"moderate support for: {PROPOSITIONS['sync'].innocent}" in text
+
+
+def test_a_ratio_that_was_cut_off_says_so() -> None:
+    text = words(analysis(UNRELATED), width=200)
+    assert "(log10 +1.25; bounds -2.00 to +1.25), the most that the calibration backs in words" in text
+
+
+def test_without_a_calibration_there_is_only_the_score() -> None:
+    text = words(analysis(), width=200)
+    assert "score 1.23 (larger = more suspicious)" in text
+    for row in ("LR ", "ENFSI", "compares", "innocent?"):
+        assert row not in text
+    assert "at large" not in words(analysis(), width=200, base_rate=0.01)
+
+
+def test_innocent_explanations_are_listed_after_the_reasons() -> None:
+    text = words(analysis(UNRELATED), width=200)
+    assert (
+        "because The mouth does not follow. innocent? It was dubbed openly. An edit shows another moment. measured"
+    ) in text
+
+
+def test_what_a_ratio_means_among_many_clips_is_told_where_a_base_rate_is() -> None:
+    assert "at large" not in words(analysis(UNRELATED), width=200)
+    text = words(analysis(UNRELATED), width=200, base_rate=0.01)
+    assert f"at large {expectation(1.25, (0.5, 0.0), (30, 19), 0.01)}" in text
+    assert "If 1 in 100 clips is altered" in text
 
 
 def test_unrelated_has_no_offset() -> None:
@@ -153,10 +226,21 @@ def test_only_the_largest_shares_stand_out() -> None:
 def test_cues_that_abstain_share_a_line_by_reason() -> None:
     text = words(analysis(RESYNTHESIS))
     assert "resynthesis: occlusion (nothing passes); face, boundary (too small)" in text
+    assert text.count("use a larger copy") == 1
+    assert "remedy (nothing passes): use another stretch remedy (too small): use a larger copy" in text
+
+
+def test_cues_of_one_remedy_share_a_line() -> None:
+    few = Reason("too_few_frames", "Only 3 frames.", LARGER)
+    cues = (dataclasses.replace(RESYNTHESIS.cues[-3], abstained=(few,)), *RESYNTHESIS.cues[-2:])
+    text = words(analysis(dataclasses.replace(RESYNTHESIS, cues=cues)), width=200)
+    assert "remedy (too few frames, too small): use a larger copy" in text
 
 
 def test_a_clip_in_which_nothing_was_found() -> None:
-    nothing = dataclasses.replace(SYNC, status="not_examinable", score=None, reasons=(), cues=(), details={})
+    nothing = dataclasses.replace(
+        SYNC, status="not_examinable", score=None, reasons=NOT_EXAMINABLE.reasons, cues=(), details={}
+    )
     text = words(analysis(nothing, faces=(), segments=(), triage=None))
     assert "Faces none found" in text
     assert "triage none" in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawn_face import face_points, face_track, mouth_motion, skin, within
-from lipaccord.cues.retiming import COLUMNS, LIMIT, RetimingCue, RetimingProbe
+from lipaccord.cues.retiming import COLUMNS, LIMIT, MIN_STEPS, RetimingCue, RetimingProbe
 from lipaccord.landmarks.layouts import IBUG_68, MEDIAPIPE_478
 from lipaccord.records import (
     Evidence,
@@ -175,7 +175,9 @@ def test_what_is_done_to_the_whole_picture_changes_nothing(process: str) -> None
 def test_a_picture_that_stands_still_can_not_be_judged() -> None:
     evidence = measure([1.0] * FRAMES)
     assert [reason.code for reason in evidence.abstained] == ["nothing_moves"]
-    assert [reason.code for reason in measure(STRAIGHT[:15]).abstained] == ["too_few_frames"]
+    assert "moves in only 0 frames" in evidence.summary
+    for count in (15, MIN_STEPS + 3):  # enough to follow one another, and too few without both ends
+        assert [reason.code for reason in measure(STRAIGHT[:count]).abstained] == ["too_few_frames"]
 
 
 def activity(tracks: Tracks, *speech: Interval) -> Tracks:

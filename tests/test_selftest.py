@@ -166,7 +166,7 @@ def test_a_face_that_can_not_be_measured_is_no_error_of_the_examiner(fixture_cli
 def test_a_clip_that_can_not_be_examined_is_refused_with_the_reason(
     fixture_clip: FixtureClip, meter: type[Meter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reason = Reason("too_small", "The face is too small.")
+    reason = Reason("too_small", "The face is too small.", "use a larger copy")
 
     def abstain(*_: Any) -> tuple[Finding, tuple[Segment, ...]]:
         return Finding("resynthesis", "not_examinable", None, None, None, (reason,), ()), ()

@@ -16,6 +16,7 @@ from lipaccord.bundle import load_bundle
 from lipaccord.crops import CELL, HEIGHT, SCOPES, WIDTH
 from lipaccord.errors import BundleError, TrainingError
 from lipaccord.landmarks.layouts import MEDIAPIPE_478
+from lipaccord.manifest import fold_of, group_key
 from lipaccord.splice_training import (
     BATCH_PAIRS,
     FOLDS,
@@ -28,7 +29,7 @@ from lipaccord.splice_training import (
     train_splicer,
 )
 from lipaccord.splices import FaceSequence
-from lipaccord.splicing import Splicer, fold_of, group_key, load_splicers
+from lipaccord.splicing import Splicer, load_splicers
 
 EYES = 30.0
 SIDE = 140
@@ -124,6 +125,8 @@ def test_a_bundle_is_written_with_the_networks_and_their_card(made: Made, data: 
     shipped, bundle = load_bundle(), load_bundle(tmp_path / "out")
     for name in ("predictor.safetensors", "predictor.json", "resynthesis.json"):
         assert bundle.files[name] == shipped.files[name]
+    assert bundle.calibration["findings"] == {}  # what there was belonged to other networks
+    assert "<!-- part: calibration -->" not in bundle.card
     assert "- one: 3 clips" in bundle.card
     assert "- two: 3 clips" in bundle.card
     assert "1 clips were of no use" in bundle.card

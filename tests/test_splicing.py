@@ -21,7 +21,6 @@ from lipaccord.splicing import (
     Splicer,
     Standard,
     as_tensors,
-    group_key,
     load_splicers,
     splicer_bytes,
 )
@@ -213,9 +212,3 @@ def test_a_changed_fact_is_read() -> None:
 def test_damaged_networks_are_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match="the splice networks of the bundle are damaged"):
         load_splicers(data)
-
-
-def test_a_group_is_named_without_naming_it() -> None:
-    assert group_key("Some Person") == group_key("Some Person")
-    assert len({group_key(f"person {k}") for k in range(100)}) == 100
-    assert all(char in "0123456789abcdef" for char in group_key("Some Person"))

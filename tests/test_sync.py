@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from lipaccord.agreement import Reference
-from lipaccord.cues.sync import SyncCue
+from lipaccord.cues.sync import SPEAKING, SyncCue
 from lipaccord.records import Evidence, Tracks
 from lipaccord.settings import Settings
+from lipaccord.usable import opening_motion
 from made_tracks import SECONDS, movement, talking, with_heard, with_observed, with_opening, with_speech
 
 REFERENCE = Reference(zero_s=0.0, together=0.6, deviation=0.05, null_deviation=0.2)
@@ -49,8 +50,13 @@ def test_the_score_ranks_together_offset_and_unrelated() -> None:
         assert together.score is not None
         assert late.score is not None
         assert other.score is not None
-        assert together.score < late.score - 1 < other.score - 2
-        assert together.score == -together.details["support"]
+        assert together.score < late.score - 0.5 < other.score - 2
+        supports = [one.details["support"] for one in (together, late, other)]
+        assert supports[0] > supports[1] + 1 > supports[2] + 2
+        for one in (together, late, other):
+            assert one.score == -one.details["evidence"]
+            assert one.details["evidence"] >= one.details["support"]
+        assert late.details["evidence"] > late.details["support"] + 3  # the peak stands out by itself
         assert other.details["strength"] < 4.5
 
 
@@ -130,13 +136,18 @@ def test_a_mouth_that_flickers_up_can_not_be_compared() -> None:
 def test_a_clip_shorter_than_the_search_is_not_examined() -> None:
     tracks = talking(seconds=5.0)
     assert measure(tracks, max_lag_s=2.0).score is not None
-    assert codes(measure(tracks, max_lag_s=2.4)) == ["too_little_speech"]
+    evidence = measure(tracks, max_lag_s=2.4)
+    assert codes(evidence) == ["too_short"]
+    assert "lasts 5.01 s; offsets of up to 2.4 s take more than 5.3 s" in evidence.summary
 
 
 def test_a_voice_over_a_still_mouth_is_not_this_persons() -> None:
     tracks = talking()
     still = np.full_like(tracks.mouth.opening, 0.05)
-    assert codes(measure(with_opening(tracks, still))) == ["still_mouth"]
+    evidence = measure(with_opening(tracks, still))
+    assert codes(evidence) == ["still_mouth"]
+    assert "moves by 0.000 eye distances while somebody speaks" in evidence.summary
+    assert "--face" in evidence.abstained[0].remedy
     partly = np.where(tracks.mouth.times_s < 0.5 * SECONDS, 0.05, tracks.mouth.opening).astype(np.float32)
     evidence = measure(with_opening(tracks, partly))
     assert evidence.score is not None
@@ -144,6 +155,50 @@ def test_a_voice_over_a_still_mouth_is_not_this_persons() -> None:
     assert segment.score == 0
     assert segment.interval.start_s == 0
     assert segment.interval.end_s == pytest.approx(0.5 * SECONDS, abs=0.3)
+
+
+@pytest.mark.parametrize(("share", "examined"), [(0.4, True), (0.6, False)])
+def test_the_median_motion_says_whether_a_mouth_stands_still(share: float, examined: bool) -> None:
+    tracks = talking()
+    partly = np.where(tracks.mouth.times_s < share * SECONDS, 0.05, tracks.mouth.opening).astype(np.float32)
+    assert (measure(with_opening(tracks, partly)).score is not None) == examined
+    wild = (0.12 + 4 * (partly - 0.12)).astype(np.float32)  # how much it moves in the rest does not matter
+    assert (measure(with_opening(tracks, wild)).score is not None) == examined
+    # a mouth that stands still in silence is no sign of anything
+    late = with_speech(with_opening(tracks, partly), (share * SECONDS, SECONDS))
+    assert measure(late).score is not None
+
+
+@pytest.mark.parametrize(("factor", "examined"), [(0.9, False), (1.1, True)])
+def test_the_border_of_a_still_mouth(factor: float, examined: bool) -> None:
+    tracks = talking()
+    known = np.isfinite(tracks.prediction.observed[:, 0])
+    opening = tracks.mouth.opening * np.float32(
+        factor * SPEAKING / np.median(opening_motion(tracks.mouth, tracks.prediction.times_s, known))
+    )
+    assert (measure(with_opening(tracks, opening)).score is not None) == examined
+
+
+def test_any_mouth_can_be_laid_beside_any_sound() -> None:
+    """`judge` is what `measure` does, without the tracks."""
+    tracks = talking(24)
+    known = np.isfinite(tracks.prediction.observed[:, 0])
+    motion = opening_motion(tracks.mouth, tracks.prediction.times_s, known)
+    cue = SyncCue(Settings(), REFERENCE)
+    evidence, measured = cue.judge(tracks.prediction, tracks.activity.speech, motion), cue.measure(tracks)
+    assert (evidence.version, evidence.details, evidence.segments) == ("2", measured.details, measured.segments)
+    assert cue.judge(tracks.prediction, tracks.activity.speech, np.zeros_like(motion)).score is None
+    part = slice(0, 700)
+    cut = dataclasses.replace(
+        tracks.prediction,
+        times_s=tracks.prediction.times_s[part],
+        mean=tracks.prediction.mean[part],
+        spread=tracks.prediction.spread[part],
+        observed=tracks.prediction.observed[part],
+    )
+    window = cue.judge(cut, tracks.activity.speech[part], motion[part])
+    assert window.details["lag"] == 24
+    assert window.details["examined_s"] < evidence.details["examined_s"] - 4
 
 
 def test_a_mouth_that_moves_in_silence_is_pointed_out() -> None:

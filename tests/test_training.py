@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lipaccord import training
-from lipaccord.bundle import load_bundle, with_section, write_bundle
+from lipaccord.bundle import load_bundle, with_parts, write_bundle
 from lipaccord.corpus import Example
 from lipaccord.errors import BundleError, TrainingError
 from lipaccord.heldout import HeldOut
@@ -183,7 +183,8 @@ def test_train_writes_a_bundle_with_both_configurations_on_its_card(
     assert load_bundle(tmp_path / "again").sha256 == bundle.sha256
     shipped, others = load_bundle().files, ("splice.safetensors", "resynthesis.json")
     assert all(bundle.files[name] == shipped[name] for name in others)
-    files = bundle.files | {"splice.safetensors": b"own", "CARD.md": with_section(bundle.card, "own", "kept").encode()}
+    assert bundle.calibration["findings"] == {}
+    files = with_parts(bundle, {"splice.safetensors": b"own"}, "own", "kept")
     write_bundle(tmp_path / "again", "lipaccord", "0", files)
     train(tmp_path / "data", tmp_path / "again", seed=3, cache=store)
     assert load_bundle(tmp_path / "again").files == files

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lipaccord.errors import (
         BackendMissing,
         BundleError,
+        CalibrationError,
         EvaluationError,
         LipAccordError,
         ManifestError,
@@ -40,6 +41,7 @@ __all__ = [
     "Analysis",
     "BackendMissing",
     "BundleError",
+    "CalibrationError",
     "EvaluationError",
     "LipAccordError",
     "ManifestError",

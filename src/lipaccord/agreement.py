@@ -28,6 +28,7 @@ NEAR_S = 0.06  # decay of the prior on the lag, and
 NEAR_SHARE = 0.9  # what it holds; the rest is spread over all lags
 SUPPORT_LOSS = 1.3  # what the mean over the lags takes from the z of the true one, where the zero is right
 STANDS_OUT = 4.5  # deviations above other speech; chance does not reach it over 200 lags
+RARE_SUPPORT = 2.4  # support that other speech reaches about as seldom
 EDGE = 1e-9
 
 
@@ -268,6 +269,16 @@ def support(curve: LagCurve, reference: Reference) -> float:
     on the length of the clip.
     """
     return float(logsumexp(standardised(curve, reference), b=lag_prior(curve, reference)))
+
+
+def evidence_for(curve: LagCurve, reference: Reference) -> float:
+    """Evidence for "recorded together": the support, or what a peak far from the zero is worth where it is more.
+
+    The prior holds sound at a large offset for rare. A peak that stands out by itself needs no prior; it counts as the
+    support that other speech reaches as seldom.
+    """
+    peak = float(standardised(curve, reference).max())
+    return max(support(curve, reference), peak - STANDS_OUT + RARE_SUPPORT)
 
 
 def expected_support(seconds: float, reference: Reference) -> tuple[float, float]:

@@ -6,9 +6,11 @@ A bundle is a folder:
 - ``predictor.safetensors``, ``predictor.json``: the LSTM; its configuration and reference figures;
 - ``splice.safetensors``: the splice network;
 - ``resynthesis.json``: how the cues of the resynthesis finding are combined;
+- ``calibration.json``: how the scores become likelihood ratios, and for which of the other parts that holds;
 - ``CARD.md``: data, licences, commands, figures, limits, part by part.
 
-Nothing in it can run code. A file that is missing, altered or not listed makes the bundle unusable.
+Nothing in it can run code. A file that is missing, altered or not listed makes the bundle unusable, and so does a
+calibration that was made with other parts: replacing a part takes the calibration away (`with_parts`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,9 +26,14 @@ from typing import Any
 
 from lipaccord.errors import BundleError
 
-SCHEMA = "lipaccord/bundle/1"
+SCHEMA, CALIBRATION_SCHEMA = "lipaccord/bundle/2", "lipaccord/calibration/1"
 MANIFEST = "manifest.json"
-FILES = ("predictor.safetensors", "predictor.json", "splice.safetensors", "resynthesis.json", "CARD.md")
+CALIBRATION, CARD = "calibration.json", "CARD.md"
+MEASURING = ("predictor.safetensors", "predictor.json", "splice.safetensors")
+"""What clips are measured with."""
+PARTS = (*MEASURING, "resynthesis.json")
+"""What scores are made with."""
+FILES = (*PARTS, CALIBRATION, CARD)
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -41,8 +49,8 @@ class Bundle:
         Of the manifest, which holds the hashes of all else: identifies the bundle.
     files : dict of str to bytes
         Content of each of `FILES`.
-    predictor, resynthesis : dict
-        What the two JSON files hold.
+    predictor, resynthesis, calibration : dict
+        What the JSON files hold.
     """
 
     name: str
@@ -51,11 +59,12 @@ class Bundle:
     files: dict[str, bytes]
     predictor: dict[str, Any]
     resynthesis: dict[str, Any]
+    calibration: dict[str, Any]
 
     @property
     def card(self) -> str:
         """Text of ``CARD.md``."""
-        return self.files["CARD.md"].decode("utf-8", "replace")
+        return self.files[CARD].decode("utf-8", "replace")
 
     def __repr__(self) -> str:
         return f"Bundle({self.name} {self.version}, {self.sha256[:12]})"
@@ -118,7 +127,41 @@ def load_bundle(path: Path | None = None) -> Bundle:
         files=contents,
         predictor=_json(contents["predictor.json"], folder / "predictor.json"),
         resynthesis=_json(contents["resynthesis.json"], folder / "resynthesis.json"),
+        calibration=_own_calibration(contents, folder),
     )
+
+
+def parts_digest(files: Mapping[str, bytes], names: Sequence[str] = PARTS) -> str:
+    """Identify the parts that scores are made with, or some of them."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()
+
+
+def _own_calibration(files: dict[str, bytes], folder: Path) -> dict[str, Any]:
+    """Read the calibration; one that was made with other parts would give wrong ratios."""
+    calibration = _json(files[CALIBRATION], folder / CALIBRATION)
+    if calibration.get("schema") != CALIBRATION_SCHEMA:
+        raise BundleError(
+            f"the calibration of the bundle {folder} has schema {calibration.get('schema')!r}; this release reads "
+            f"{CALIBRATION_SCHEMA!r}: calibrate it again"
+        )
+    if calibration.get("parts") != parts_digest(files):
+        raise BundleError(f"the calibration of the bundle {folder} was made with other parts; calibrate it again")
+    return calibration
+
+
+def calibration_bytes(files: Mapping[str, bytes], findings: dict[str, Any]) -> bytes:
+    """Write the calibrations of some findings, tied to the parts of the bundle; none where there are none."""
+    return packed({"schema": CALIBRATION_SCHEMA, "parts": parts_digest(files), "findings": findings})
+
+
+def with_parts(base: Bundle, parts: dict[str, bytes], section: str, text: str) -> dict[str, bytes]:
+    """Replace parts of a bundle and the section of its card; what was calibrated with the old ones is taken out."""
+    files = base.files | parts
+    card = with_section(without_section(base.card, "calibration"), section, text)
+    return files | {CARD: card.encode(), CALIBRATION: calibration_bytes(files, {})}
 
 
 def check_destination(folder: Path) -> None:
@@ -144,11 +187,17 @@ def packed(values: dict[str, Any]) -> bytes:
 def with_section(card: str, part: str, text: str) -> str:
     """Put the section of one part of a bundle in its card, in place of the one that is there."""
     begin, end = f"<!-- part: {part} -->\n", f"<!-- end: {part} -->\n"
-    section = f"{begin}{text.strip()}\n{end}"
+    section = f"{begin}{text.strip().replace('<!--', '&lt;!--')}\n{end}"
     before, found, rest = card.partition(begin)
     if not found:
         return f"{card.rstrip()}\n\n{section}".lstrip()
     return before + section + rest.partition(end)[2]
+
+
+def without_section(card: str, part: str) -> str:
+    """Take the section of one part out of a card."""
+    before, found, rest = card.partition(f"<!-- part: {part} -->\n")
+    return card if not found else before.rstrip() + "\n" + rest.partition(f"<!-- end: {part} -->\n")[2]
 
 
 def write_bundle(folder: Path, name: str, version: str, files: dict[str, bytes]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lipaccord
+from lipaccord.calibration import UNSCALE, Calibration, Calibrations
 from lipaccord.combination import Combination
 from lipaccord.corpus import Example
 from lipaccord.heldout import HeldOut
+from lipaccord.propositions import PROPOSITIONS
+from lipaccord.records import FindingName
 
 LICENCES = {
     "grid_s1": "GRID corpus, speaker 1 (Cooke, Barker, Cunningham and Shao, 2006), CC BY 4.0; re-encoded",
@@ -168,12 +172,13 @@ def splice_card(
 
 COMBINATION_TEMPLATE = """# Combination of the resynthesis cues, lipaccord {version}
 
-A sum of what each cue says as a log10 likelihood ratio, with weights that are never negative; a cue that abstains adds
-nothing. It was fitted on research footage of few people and generators: it ranks, and is no calibration for casework.
+A sum of what each cue says as a log10 likelihood ratio, with weights that are never negative, and of a straight line
+through the {numbers} numbers behind the cues (their profile); a cue that abstains adds nothing. It was fitted on
+research footage of few people and generators: it ranks, and is no calibration for casework.
 
 ## Command
 
-    lipaccord evaluate MANIFEST --match-encodes --end 4 --out FOLDER
+    lipaccord evaluate MANIFEST --match-encodes{part} --out FOLDER
     lipaccord train FOLDER --part resynthesis --out BUNDLE
 
 | cue | slope | intercept | weight |
@@ -211,18 +216,24 @@ def combination_card(
     scores: dict[str, dict[str, Any]],
     methods: dict[str, tuple[str, dict[str, Any]]],
     control: dict[str, float | None],
+    end_s: float | None,
 ) -> str:
-    """Write the section of the combination: figures by score, and by method with its rung and the control."""
+    """Write the section of the combination: figures by score, and by method with its rung and the control.
+
+    `end_s` is the second up to which clips were examined.
+    """
 
     def cells(figures: dict[str, Any]) -> str:
         return " | ".join(_with_interval(figures, name) for name in ("auc", "eer", "tpr"))
 
     return COMBINATION_TEMPLATE.format(
         version=lipaccord.__version__,
+        part="" if end_s is None else f" --end {end_s:g}",
         terms="\n".join(
             f"| {name} | {term.slope:.3f} | {term.intercept:.3f} | {term.weight:.3f} |"
             for name, term in combination.terms.items()
         ),
+        numbers=len(combination.profile.names),
         usual=combination.usual,
         limit=combination.limit,
         scores="\n".join(
@@ -235,4 +246,80 @@ def combination_card(
             + " |"
             for name, (rung, figures) in methods.items()
         ),
+    )
+
+
+CALIBRATION_TEMPLATE = """# Calibration, lipaccord {version}
+
+How the scores of the findings become likelihood ratios. They hold for footage like that described here, and for no
+other: a laboratory that examines other footage calibrates on its own, with the same command.
+
+## Population and figures
+
+Cross-validated by group: every clip is judged by a calibration that has seen nothing of its group, and the choice of
+the calibration is made anew each time. Every group (a person or a source video) counts once in each class, however
+many clips it has. Cllr is in bits: 0 is perfect, 1 is what "LR = 1, always" costs.
+
+{findings}
+## Not for
+
+- footage of other kinds than the population: other generators, other languages, phone and conference calls, old or
+  heavily compressed material, unless it is part of the population above;
+- a decision by this ratio alone: it is one piece of evidence, to be weighed with the rest;
+- a ratio beyond the bounds: the number of people above backs no more.
+"""
+
+FINDING_TEMPLATE = """### {name}
+
+*{suspicious}*, against *{innocent}*.
+
+{p[note]}
+
+    {p[command]}
+
+| | suspicious | other |
+|---|---|---|
+| clips | {p[suspicious_clips]} | {p[innocent_clips]} |
+| scores | {p[suspicious_scores]} | {p[innocent_scores]} |
+| groups | {p[suspicious_groups]} | {p[innocent_groups]} |
+
+Methods: {methods}. Conditions that it was measured under: {ranges}.
+
+| Cllr | Cllr_min | Cllr_cal | AUC | EER | bounds of log10 LR |
+|---|---|---|---|---|---|
+| {f[cllr]:.3f} | {f[cllr_min]:.3f} | {loss:.3f} | {f[auc]:.3f} | {f[eer]:.3f} | {low:+.2f} to {high:+.2f} |
+
+Chosen: {f[candidate]}. A status is claimed at a log10 LR of {claims}.
+
+Tried, with their Cllr: {tried}.
+"""
+
+
+def calibration_card(made: Calibrations, refused: Mapping[FindingName, str]) -> str:
+    """Write the section of the calibration: population, command, counts, figures and bounds of each finding."""
+    sections = [_calibrated(name, one) for name, one in made.items()]
+    sections += [f"### {name.capitalize()}\n\n{text}.\n" for name, text in refused.items()]
+    return CALIBRATION_TEMPLATE.format(version=lipaccord.__version__, findings="\n".join(sections))
+
+
+def _calibrated(name: FindingName, one: Calibration) -> str:
+    pair, figures = PROPOSITIONS[name], one.figures
+    low, high = one.decide
+    claims = [f"{low:+.2f}"] if low >= one.bounds[0] else []
+    claims += [f"{high:+.2f}"] if high <= one.bounds[1] else []
+    limits = zip(one.margin.conditions, one.margin.low, one.margin.high, strict=True)
+    return FINDING_TEMPLATE.format(
+        name=name.capitalize(),
+        suspicious=pair.suspicious,
+        innocent=pair.innocent,
+        p={"command": "(not stated)", "note": "(nothing stated)"} | one.population,
+        f=figures,
+        methods=", ".join(f"{method} ({count})" for method, count in one.population["methods"].items()) or "none named",
+        ranges=", ".join(f"{key} from {UNSCALE[key](a):.3g} to {UNSCALE[key](b):.3g}" for key, a, b in limits)
+        or "it depends on none",
+        loss=figures["cllr"] - figures["cllr_min"],
+        low=one.bounds[0],
+        high=one.bounds[1],
+        claims=" and ".join(claims) or "no ratio within the bounds",
+        tried="; ".join(f"{title}: {cost:.3f}" for title, cost in figures["candidates"].items()),
     )

@@ -1,29 +1,31 @@
 """The command line: options in, one call, its result out.
 
-Exit codes: see `ExitCode`. Results go to standard output, progress and messages to standard error. Whatever goes
-wrong is one line that begins with ``lipaccord:``. What a command needs is imported when it runs, so that
-``--help`` loads no model and no numeric library.
+Exit codes and messages: see `console`. What a command needs is imported when it runs, so that ``--help`` loads no model
+and no numeric library.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from enum import IntEnum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lipaccord.errors import BackendMissing, LipAccordError, MediaError
+from lipaccord.console import (
+    ExitCode,
+    check_outputs,
+    complain,
+    fail,
+    make_console,
+    plain_errors,
+    showing_progress,
+    writing,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from lipaccord.records import Analysis
     from lipaccord.settings import Settings
 
@@ -37,116 +39,22 @@ app = typer.Typer(
 )
 
 
-class ExitCode(IntEnum):
-    """What the exit status says; 0 = it ran, whatever it found."""
-
-    USAGE = 2
-    MEDIA = 3
-    MISSING = 4
-    ROWS = 5
-    INTERRUPTED = 130
-    READER_GONE = 141
+def _proportion(value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{value:g} is no share of clips; give one between 0 and 1, for instance 0.001")
+    return value
 
 
-def _fail(message: str, code: ExitCode) -> NoReturn:
-    from lipaccord.report.terminal import plain
-
-    typer.echo(f"lipaccord: {plain(message)}", err=True)
-    raise typer.Exit(code)
-
-
-def _drop_output() -> None:
-    """Send what is still buffered for standard output nowhere: Python would fail once more when it ends."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except io.UnsupportedOperation:
-        return  # a stream of a test has no descriptor, and nothing to flush
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn what goes wrong into one line and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks
-    try:
-        yield
-    except MediaError as error:
-        _fail(str(error), ExitCode.MEDIA)
-    except BackendMissing as error:
-        _fail(str(error), ExitCode.MISSING)
-    except LipAccordError as error:
-        _fail(str(error), ExitCode.USAGE)
-    except KeyboardInterrupt:
-        _fail("interrupted", ExitCode.INTERRUPTED)
-
-
-@contextmanager
-def _writing(what: str) -> Iterator[None]:
-    """Turn a failure to write `what` into one line and an exit code."""
-    try:
-        yield
-    except BrokenPipeError:
-        _drop_output()
-        raise typer.Exit(ExitCode.READER_GONE) from None
-    except OSError as error:
-        _drop_output()
-        _fail(f"{what} can't be written ({error.strerror or error}); name another place", ExitCode.USAGE)
-
-
-def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
-
-    class PlainConsole(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-
-def _check_outputs(outputs: dict[str, Path | None], inputs: list[Path | None]) -> None:
-    """Refuse outputs that can't be written or would overwrite an input or one another."""
-    from lipaccord.files import check_writable
-
-    taken = [path for path in inputs if path is not None]
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        with _writing(str(path)):
-            check_writable(path)
-        if any(_same(path, other) for other in taken):
-            _fail(f"{option} {path} would overwrite another file of this command; name another place", ExitCode.USAGE)
-        taken.append(path)
-
-
-def _same(first: Path, second: Path) -> bool:
-    """Tell whether two paths lead to one regular file, there already or not."""
-    try:
-        if first.exists() or second.exists():
-            return first.is_file() and first.samefile(second)
-    except OSError:
-        return False  # one of them is missing or can't be looked at
-    return first.resolve() == second.resolve()
-
-
-@contextmanager
-def _progress(*, shown: bool, announced: bool = False) -> Iterator[Callable[[str, float], None]]:
-    """Show progress on standard error: one bar a stage on a terminal, elsewhere one line a stage if `announced`."""
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    console = _console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
-
-        def update(stage: str, fraction: float) -> None:
-            if stage not in bars:
-                bars[stage] = progress.add_task(stage, total=1.0)
-                if progress.disable and shown and announced:
-                    typer.echo(f"lipaccord: {stage}", err=True)
-            progress.update(bars[stage], completed=fraction)
-
-        yield update
+BaseRate = Annotated[
+    float | None,
+    typer.Option(
+        "--base-rate",
+        "--prior",
+        metavar="P",
+        callback=_proportion,
+        help="Share of all clips that is altered, 0 to 1: says in expected numbers what the ratios mean there.",
+    ),
+]
 
 
 def _settings(path: Path | None, options: Mapping[str, object]) -> Settings:
@@ -158,19 +66,19 @@ def _settings(path: Path | None, options: Mapping[str, object]) -> Settings:
     return dataclasses.replace(base, **given)  # type: ignore[arg-type]  # typer has checked the types
 
 
-def _show(analysis: Analysis, json: str | None, *, quiet: bool) -> None:
+def _show(analysis: Analysis, json: str | None, *, quiet: bool, base_rate: float | None) -> None:
     from lipaccord.report.json import write_json
     from lipaccord.report.terminal import print_analysis
 
     if json == "-":
-        with _writing("standard output"):
+        with writing("standard output"):
             write_json(analysis, sys.stdout)
     elif json is not None:
-        with _writing(json):
+        with writing(json):
             write_json(analysis, Path(json))
     if not quiet:
-        with _writing("the table"):
-            print_analysis(analysis, _console(stderr=json == "-"))
+        with writing("the table"):
+            print_analysis(analysis, make_console(stderr=json == "-"), base_rate)
 
 
 @app.command()
@@ -201,18 +109,19 @@ def analyze(
     bundle: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Bundle to use instead of the one that is shipped.")
     ] = None,
+    base_rate: BaseRate = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no table and no progress.")] = False,
 ) -> None:
     """Examine one clip: lips against voice, lower face against the rest."""
-    with _plain_errors():
+    with plain_errors():
         json_file = None if json is None or json == "-" else Path(json)
         inputs = [Path(clip), settings, tracks]
-        _check_outputs({"--json": json_file, "--save-tracks": save_tracks}, inputs)
+        check_outputs({"--json": json_file, "--save-tracks": save_tracks}, inputs)
         options = {"landmarks": landmarks, "face": face, "start_s": start, "end_s": end}
         chosen = _settings(settings, options)
         from lipaccord import pipeline
 
-        with _progress(shown=not quiet) as update:
+        with showing_progress(shown=not quiet) as update:
             analysis = pipeline.analyze(
                 clip,
                 settings=chosen,
@@ -223,7 +132,7 @@ def analyze(
                 threads=threads,
                 progress=lambda fraction: update("examining", fraction),
             )
-        _show(analysis, json, quiet=quiet)
+        _show(analysis, json, quiet=quiet, base_rate=base_rate)
 
 
 @app.command()
@@ -250,12 +159,12 @@ def train(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same predictor.")] = 0,
 ) -> None:
     """Train a part of a bundle from a folder of authentic clips."""
-    with _plain_errors():
+    with plain_errors():
         from lipaccord.files import check_folder
 
-        with _writing(str(out)):
+        with writing(str(out)):
             check_folder(next(folder for folder in out.resolve().parents if folder.exists()))
-        with _writing(f"{out} or the cache"), _progress(shown=True, announced=True) as update:
+        with writing(f"{out} or the cache"), showing_progress(shown=True, announced=True) as update:
             if part == "splice":
                 from lipaccord.splice_training import train_splicer
 
@@ -280,6 +189,13 @@ def evaluate(
         bool,
         typer.Option("--match-encodes", help="Give authentic clips the encodes that synthesised ones went through."),
     ] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Examine every clip once more after each of many treatments.")
+    ] = False,
+    treatments: Annotated[
+        str | None,
+        typer.Option(metavar="K,K,...", help="Names or families of treatments for --robustness; otherwise all."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Clips at a time; one for each processor if not given.")
     ] = None,
@@ -290,31 +206,95 @@ def evaluate(
         int | None, typer.Option(metavar="N", min=1, help="Take the first N clips of each method only: for a trial.")
     ] = None,
     end: Annotated[float | None, typer.Option(metavar="S", help="Examine each clip up to this second only.")] = None,
+    base_rate: BaseRate = None,
 ) -> None:
     """Judge every score on labelled clips; runs again from where it stopped."""
-    with _plain_errors():
+    with plain_errors():
         from lipaccord.report.evaluation import print_evaluation
-        from lipaccord.report.terminal import plain
 
         chosen = _settings(None, {"end_s": end})
         from lipaccord import evaluation
+        from lipaccord.treatments import named_treatments
 
-        with _writing(str(out)), _progress(shown=True, announced=True) as update:
+        if treatments is not None and not robustness:
+            fail("--treatments goes with --robustness; add it", ExitCode.USAGE)
+        with writing(str(out)), showing_progress(shown=True, announced=True) as update:
             result = evaluation.evaluate(
                 manifest,
                 out,
                 match_encodes=match_encodes,
+                treatments=named_treatments(treatments) if robustness else (),
                 processes=jobs,
                 bundle=bundle,
                 limit=limit,
                 settings=chosen,
                 progress=update,
             )
-        for line in result["left_out"]:
-            typer.echo(f"lipaccord: {plain(line)}", err=True)
-        with _writing("the table"):
-            print_evaluation(result, _console(stderr=False))
+        complain(result["left_out"])
+        with writing("the table"):
+            print_evaluation(result, make_console(stderr=False), base_rate)
         if result["left_out"]:
+            raise typer.Exit(ExitCode.ROWS)
+
+
+@app.command()
+def calibrate(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST.csv", help="Labelled clips: path,mouth,sound,method,group,pair.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="Folder to write the calibrated bundle to.")],
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep what is measured here, as an evaluation does; beside BUNDLE if not given."
+        ),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the card says of the footage, and what it is not for.")
+    ] = None,
+    finding: Annotated[
+        Literal["sync", "resynthesis"] | None,
+        typer.Option(help="Calibrate this finding only and keep the other's calibration."),
+    ] = None,
+    as_they_came: Annotated[
+        bool, typer.Option("--as-they-came", help="Do not give authentic clips the encodes of synthesised ones.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Clips at a time; one for each processor if not given.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Bundle whose other parts are kept; else the one that is shipped."),
+    ] = None,
+    end: Annotated[float | None, typer.Option(metavar="S", help="Examine each clip up to this second only.")] = None,
+) -> None:
+    """Make likelihood ratios of the scores, on labelled footage of your own."""
+    with plain_errors():
+        from lipaccord.files import check_folder
+        from lipaccord.report.calibration import print_calibrations
+
+        with writing(str(out)):
+            check_folder(next(folder for folder in out.resolve().parents if folder.exists()))
+        chosen = _settings(None, {"end_s": end})
+        from lipaccord import calibrating
+
+        with writing(str(out)), showing_progress(shown=True, announced=True) as update:
+            made, left_out = calibrating.calibrate_bundle(
+                manifest,
+                out,
+                work=work,
+                note=note,
+                finding=finding,
+                match_encodes=not as_they_came,
+                processes=jobs,
+                bundle=bundle,
+                settings=chosen,
+                progress=update,
+            )
+        complain(left_out)
+        with writing("the table"):
+            print_calibrations(made, make_console(stderr=False))
+        if left_out:
             raise typer.Exit(ExitCode.ROWS)
 
 
@@ -342,12 +322,12 @@ def simulate(
     ] = None,
 ) -> None:
     """Make a clip with a known manipulation, and the truth about it."""
-    with _plain_errors():
-        _check_outputs({"--out": out, "the truth": out.with_suffix(".json"), "--control": control}, [Path(clip), other])
+    with plain_errors():
+        check_outputs({"--out": out, "the truth": out.with_suffix(".json"), "--control": control}, [Path(clip), other])
         from lipaccord import simulate as room
 
         plan = room.Plan(kind, seed, strength, begin, until, mask, face)
-        with _writing(f"{out} or the control"), _progress(shown=True) as update:
+        with writing(f"{out} or the control"), showing_progress(shown=True) as update:
             room.simulate(
                 clip,
                 out,
@@ -376,11 +356,11 @@ def self_test(
     ] = None,
 ) -> None:
     """Find out which manipulations could have been seen in this clip."""
-    with _plain_errors():
+    with plain_errors():
         from lipaccord import selftest
         from lipaccord.report.selftest import print_self_test
 
-        with _progress(shown=True, announced=True) as update:
+        with showing_progress(shown=True, announced=True) as update:
             result = selftest.self_test(
                 clip,
                 kinds=None if kinds is None else kinds.split(","),
@@ -391,17 +371,17 @@ def self_test(
                 bundle=bundle,
                 progress=update,
             )
-        with _writing("the table"):
-            print_self_test(result, _console(stderr=False))
+        with writing("the table"):
+            print_self_test(result, make_console(stderr=False))
 
 
 @app.command()
 def info() -> None:
     """Show versions, the default bundle, models and landmark backends."""
-    with _plain_errors():
+    with plain_errors():
         from lipaccord.inventory import inventory
         from lipaccord.report.terminal import print_pairs
 
         pairs = inventory()
-        with _writing("the table"):
-            print_pairs(pairs, _console(stderr=False))
+        with writing("the table"):
+            print_pairs(pairs, make_console(stderr=False))

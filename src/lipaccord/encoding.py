@@ -37,6 +37,7 @@ TICK = Fraction(1, 1_000_000)
 USUAL_RATE = 25  # x264 wants a rate to begin with; the times of the pictures are what is stored
 SOUND_BLOCK = 1024  # samples
 SOUND_BITS_A_SAMPLE = 4
+MAX_SOUND_BITS_A_SAMPLE = 6  # AAC (ISO/IEC 14496-3) has room for 6,144 bits a channel in a block of 1,024 samples
 # x264's assembler for macroblock trees reads beyond its rows: without the second option some sizes differ by run.
 EXACT = {"flags": "+bitexact", "x264-params": "cpu-independent=1"}
 MATRIX_BT709, LIMITED_RANGE = 1, 1  # of ITU-T H.273; of FFmpeg
@@ -69,10 +70,10 @@ class _Writer:
         context.colorspace, context.color_range = MATRIX_BT709, LIMITED_RANGE
         self._video = video
 
-    def open_sound(self, sound: Sound) -> None:
+    def open_sound(self, sound: Sound, bit_rate: int | None) -> None:
         options = {"flags": "+bitexact"}
         audio = self._container.add_stream("aac", rate=sound.rate_hz, options=options, layout="mono")
-        audio.bit_rate = SOUND_BITS_A_SAMPLE * sound.rate_hz
+        audio.bit_rate = SOUND_BITS_A_SAMPLE * sound.rate_hz if bit_rate is None else bit_rate
         audio.codec_context.time_base = Fraction(1, sound.rate_hz)
         self._audio = audio
 
@@ -120,7 +121,15 @@ class _Writer:
         self._container.close()
 
 
-def _write(file: BinaryIO, frames: Iterable[Frame], sound: Sound | None, crf: int, preset: str, scale: float) -> None:
+def _write(
+    file: BinaryIO,
+    frames: Iterable[Frame],
+    sound: Sound | None,
+    crf: int,
+    preset: str,
+    scale: float,
+    sound_bit_rate: int | None,
+) -> None:
     """Encode into an open file: sound goes in just before the picture at its time, as players like it."""
     writer, pictures = _Writer(file, crf, preset, scale), iter(frames)
     try:
@@ -130,7 +139,7 @@ def _write(file: BinaryIO, frames: Iterable[Frame], sound: Sound | None, crf: in
         writer.open_picture(first)
         blocks: Iterator[float] = iter(())
         if sound is not None:
-            writer.open_sound(sound)
+            writer.open_sound(sound, sound_bit_rate)
             blocks = writer.sound_blocks(sound)
         waiting_s = next(blocks, None)
         frame: Frame | None = first
@@ -154,6 +163,7 @@ def encode(
     crf: int = 18,
     preset: str = "medium",
     scale: float = 1.0,
+    sound_bit_rate: int | None = None,
 ) -> None:
     """Write pictures and sound to an MP4.
 
@@ -172,11 +182,13 @@ def encode(
         One of `PRESETS`.
     scale : float
         Share of their size to which pictures are shrunk or enlarged.
+    sound_bit_rate : int, optional
+        Bits of AAC a second, up to `MAX_SOUND_BITS_A_SAMPLE` a sample; by default `SOUND_BITS_A_SAMPLE` a sample.
 
     Raises
     ------
     SettingsError
-        `crf`, `preset` or `scale` is unknown or out of range.
+        `crf`, `preset`, `scale` or `sound_bit_rate` is unknown or out of range.
     ValueError
         There is no picture.
     OSError
@@ -188,14 +200,17 @@ def encode(
         raise SettingsError(f"there is no preset {preset!r}; there are: {', '.join(PRESETS)}")
     if not 0 < scale <= 4:
         raise SettingsError(f"scale is {scale}: it takes more than 0, up to 4")
+    most = 0 if sound is None else MAX_SOUND_BITS_A_SAMPLE * sound.rate_hz
+    if sound_bit_rate is not None and not 0 < sound_bit_rate <= most:
+        raise SettingsError(f"sound_bit_rate is {sound_bit_rate}: this sound takes 1 to {most}")
     if not isinstance(target, str | os.PathLike):
-        _write(target, frames, sound, crf, preset, scale)
+        _write(target, frames, sound, crf, preset, scale, sound_bit_rate)
         return
     path = Path(target)
     part = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
         with part.open("xb") as file:
-            _write(file, frames, sound, crf, preset, scale)
+            _write(file, frames, sound, crf, preset, scale, sound_bit_rate)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

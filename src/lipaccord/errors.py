@@ -16,6 +16,7 @@ exception. Every message names the file, the trouble and the remedy in plain wor
         ManifestError         a labelled manifest can't be read or holds no usable row
         SimulationError       a clip does not allow the manipulation that was asked for
         EvaluationError       an evaluation can't go on, or nothing in it could be examined
+        CalibrationError      labelled clips are too few, or lack a class, to calibrate a finding
 """
 
 
@@ -69,3 +70,7 @@ class SimulationError(LipAccordError):
 
 class EvaluationError(LipAccordError):
     """An evaluation can't go on, or none of its clips could be examined."""
+
+
+class CalibrationError(LipAccordError):
+    """Labelled clips are too few, or lack a class, to calibrate a finding."""

@@ -1,8 +1,10 @@
 """Clips of an evaluation -> kept results, examined side by side, so that a killed run goes on where it stopped.
 
-Each piece of work is one clip at one rung of `matching`. What comes of it is one JSON file, whose name says all that it
-depends on: the clip's SHA-256, the rung, and a digest of the bundle's SHA-256, the settings, and the version and the
-files of this package. Another cue, another bundle or another setting therefore never meets an old result.
+Each piece of work is one clip at one rung: as it came, or as one of `treatments` leaves it. What comes of it is one
+JSON file, whose name says all that it depends on: the clip's SHA-256, the rung, and a digest of the parts of the bundle
+that clips are measured with, the settings, and the version and the files of this package. Another cue, another network
+or another setting therefore never meets an old result. How measurements are judged is left out: `judging` judges what
+is kept anew.
 
 Work runs in processes of their own, each with one thread. A clip that can't be examined costs that clip alone.
 """
@@ -19,12 +21,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lipaccord
-from lipaccord import matching
+from lipaccord import matching, treatments
 from lipaccord.assembly import InlineExecutor
-from lipaccord.bundle import load_bundle
+from lipaccord.bundle import MEASURING, load_bundle, parts_digest
+from lipaccord.conditions import FOREHEAD
 from lipaccord.errors import EvaluationError, LipAccordError
 from lipaccord.files import write_text
 from lipaccord.pipeline import analyze
@@ -34,8 +37,21 @@ READERS = frozenset(
     {
         "archive",
         "augmentation",
-        "bundles",  # the bundle in use is identified by its own hash
+        "bundles",  # the parts that clips are measured with are identified by their own hashes
+        "calibrating",
+        "console",
+        "shaping",
+        "calibration_reading",
+        "calibration",  # with the next, judged anew from what is kept
+        "combination",
+        "findings",
+        "explanations",
+        "propositions",
         "card",
+        "cue_table",
+        "samples",
+        "survey",
+        "tables",
         "cli",
         "combination_training",
         "corpus",
@@ -43,15 +59,18 @@ READERS = frozenset(
         "evaluation",
         "executors",
         "figures",
+        "fitting",
         "footage",
         "harms",
         "heldout",
         "inventory",
+        "judging",
         "manifest",
         "masks",
         "metrics",
         "painters",
         "reel",
+        "report",
         "selftest",
         "simulate",
         "splice_training",
@@ -61,10 +80,14 @@ READERS = frozenset(
 )
 """Rooms that only read results, make clips or make bundles: a change there leaves every examination as it is."""
 
+WRITER = Path("report", "json.py")
+"""Writes what is kept."""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 RESULTS, TRACKS, ENCODES = "results", "tracks", "encodes"
 
 Record = dict[str, Any]
+Work = TypeVar("Work")
 
 
 def code_digest() -> str:
@@ -73,7 +96,8 @@ def code_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
-        if path.is_file() and "__pycache__" not in name.parts and name.parts[0].removesuffix(".py") not in READERS:
+        reads = name.parts[0].removesuffix(".py") in READERS and name != WRITER
+        if path.is_file() and "__pycache__" not in name.parts and not reads:
             digest.update(f"{name}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -87,7 +111,8 @@ def stamp(bundle: Path | None, settings: Settings) -> str:
     BundleError
         The bundle can't be used.
     """
-    parts = (load_bundle(bundle).sha256, settings.digest, lipaccord.__version__, code_digest())
+    measuring = parts_digest(load_bundle(bundle).files, MEASURING)
+    parts = (measuring, settings.digest, lipaccord.__version__, code_digest())
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -102,6 +127,7 @@ class Job:
     sha256 : str
         Of the clip as it came.
     rung : str
+        `matching.ORIGINAL`, or the name of a treatment.
     folder : Path
         Where results are kept.
     stamp : str
@@ -134,6 +160,16 @@ class Job:
         """Where the forehead of the encode is kept, measured with the tracks of the clip as it came."""
         return self._place(RESULTS, self.rung, ".control.json")
 
+    @property
+    def heard(self) -> Path:
+        """Where is kept that mouth and sound were laid side by side; the arrays are in `heard_at`."""
+        return self._place(RESULTS, self.rung, ".heard.json")
+
+    @property
+    def heard_at(self) -> Path:
+        """Where the arrays of `crossing.Heard` are kept."""
+        return self._place(TRACKS, self.rung, ".heard.npz")
+
     def tracks(self, rung: str) -> Path:
         """Where the face tracks at a rung are kept."""
         return self._place(TRACKS, rung, ".npz")
@@ -141,8 +177,8 @@ class Job:
     @property
     def encode(self) -> Path:
         """Where the encode is kept; it does not depend on what examines it."""
-        rung, part = matching.rung_named(self.rung), (self.settings.start_s, self.settings.end_s)
-        recipe = f"{rung}|{matching.PRESET}|{part}|{lipaccord.__version__}"
+        part = (self.settings.start_s, self.settings.end_s)
+        recipe = f"{treatments.recipe(treatments.treatment_named(self.rung))}|{part}|{lipaccord.__version__}"
         digest = hashlib.sha256(recipe.encode()).hexdigest()
         return self.folder / ENCODES / f"{self.sha256[:24]}-{self.rung}-{digest[:8]}.mp4"
 
@@ -164,31 +200,32 @@ def kept(path: Path) -> Record | None:
     return record
 
 
-def _keep(path: Path, record: Record) -> Record:
+def keep(path: Path, record: Record) -> Record:
+    """Keep a result and return it."""
     write_text(path, json.dumps(record, allow_nan=False) + "\n")
     return record
 
 
-def _encoded(job: Job) -> Path:
+def encoded(job: Job) -> Path:
     """Make sure that the clip is there at its rung; return where."""
     if job.rung == matching.ORIGINAL:
         return job.path
     if not job.encode.exists():
-        rung = matching.rung_named(job.rung)
-        matching.reencode(job.path, rung, job.encode, job.settings.start_s, job.settings.end_s)
+        treatment = treatments.treatment_named(job.rung)
+        treatments.treat(job.path, treatment, job.encode, job.settings.start_s, job.settings.end_s)
     return job.encode
 
 
 def examine(job: Job) -> Record:
     """Run the whole pipeline on a clip at its rung, and measure the forehead; the time courses are not kept."""
-    path, tracks = _encoded(job), job.tracks(job.rung)
+    path, tracks = encoded(job), job.tracks(job.rung)
     analysis = analyze(path, settings=job.settings, bundle=job.bundle, save_tracks=tracks, threads=1)
     face = next((face.id for face in analysis.faces if face.speaking), None)
     part = (job.settings.start_s, job.settings.end_s)
     forehead = None if face is None else matching.forehead_detail(path, tracks, face, *part)
     result = {name: value for name, value in analysis.to_dict().items() if name != "timeline"}
-    record = {"rung": job.rung, "face": face, matching.FOREHEAD: forehead, "analysis": result}
-    return _keep(job.result, record)
+    record = {"rung": job.rung, "face": face, FOREHEAD: forehead, "analysis": result}
+    return keep(job.result, record)
 
 
 def soften(job: Job) -> Record:
@@ -196,8 +233,8 @@ def soften(job: Job) -> Record:
     if job.face is None:
         raise ValueError("the face must be known before its forehead is measured")
     part = (job.settings.start_s, job.settings.end_s)
-    forehead = matching.forehead_detail(_encoded(job), job.tracks(matching.ORIGINAL), job.face, *part)
-    return _keep(job.control, {"rung": job.rung, matching.FOREHEAD: forehead})
+    forehead = matching.forehead_detail(encoded(job), job.tracks(matching.ORIGINAL), job.face, *part)
+    return keep(job.control, {"rung": job.rung, FOREHEAD: forehead})
 
 
 @contextmanager
@@ -245,7 +282,7 @@ def workers(processes: int) -> Iterator[Executor]:
 
 
 def _as_they_come(
-    pool: Executor, work: Callable[[Job], Record], jobs: Sequence[Job], places: Sequence[int]
+    pool: Executor, work: Callable[[Work], Record], jobs: Sequence[Work], places: Sequence[int]
 ) -> Iterator[tuple[Future[Record], int]]:
     """Yield each piece of work as it is done, with its place; in this process one after the other."""
     if isinstance(pool, InlineExecutor):
@@ -259,9 +296,9 @@ def _as_they_come(
 
 def run(
     pool: Executor,
-    jobs: Sequence[Job],
-    work: Callable[[Job], Record],
-    kept_at: Callable[[Job], Path],
+    jobs: Sequence[Work],
+    work: Callable[[Work], Record],
+    kept_at: Callable[[Work], Path],
     progress: Callable[[float], None],
 ) -> list[Record | str]:
     """Do every piece of work that is not kept yet.
@@ -270,9 +307,10 @@ def run(
     ----------
     pool : Executor
         As `workers` gives it.
-    jobs : sequence of Job
+    jobs : sequence
+        Of `Job` or of what else `work` takes; sent to other processes.
     work : callable
-        `examine` or `soften`.
+        `examine`, `soften` or the like.
     kept_at : callable
         Where the result of a job is kept.
     progress : callable

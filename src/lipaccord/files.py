@@ -58,7 +58,12 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8; `path` is replaced only once the new file is whole.
+    """Write `text` as UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data`; `path` is replaced only once the new file is whole.
 
     A symbolic link stays one: the file that it leads to is replaced.
 
@@ -68,14 +73,14 @@ def write_text(path: Path, text: str) -> None:
         The file can't be written; nothing is left behind.
     """
     if _is_special(path):
-        with path.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with path.open("wb") as file:
+            file.write(data)
         return
     target = path.resolve()
     part = _part(target.parent)
     try:
-        with part.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with part.open("xb") as file:
+            file.write(data)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lipaccord import __version__
 from lipaccord.bundle import Bundle, default_bundle_path, load_bundle
+from lipaccord.calibration_reading import load_calibrations
 from lipaccord.errors import BundleError
 
 if TYPE_CHECKING:
@@ -49,6 +50,20 @@ def _bundle() -> str:
     except BundleError as error:
         return f"not usable: {error}"
     return f"{bundle.name} {bundle.version}, SHA-256 {bundle.sha256}{_figures(bundle)}"
+
+
+def _calibrated() -> str:
+    """Say how far the ratios of the default bundle go, by finding."""
+    try:
+        calibrations = load_calibrations(load_bundle().calibration)
+    except BundleError as error:
+        return f"not usable: {error}"
+    lines = [
+        f"{name}: log10 LR from {one.bounds[0]:+.2f} to {one.bounds[1]:+.2f}, Cllr {one.figures['cllr']:.3f}, "
+        f"{one.population['suspicious_groups']} and {one.population['innocent_groups']} people or sources"
+        for name, one in calibrations.items()
+    ]
+    return "\n".join(lines) or "none: there are no likelihood ratios"
 
 
 def _figures(bundle: Bundle) -> str:
@@ -91,6 +106,7 @@ def inventory() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
         "default bundle": _bundle(),
+        "its calibration": _calibrated(),
         "its folder": str(default_bundle_path()),
         "landmarks: mediapipe": "\n".join(["embedded", *(f"{name} {state}" for name, state in models.items())]),
         "landmarks: face-alignment": "\n".join(

@@ -16,11 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lipaccord.encoding import encode
+from lipaccord import treatments
+from lipaccord.conditions import FOREHEAD, fine_detail
 from lipaccord.landmarks.replay import read_tracks
 from lipaccord.media import open_clip
 from lipaccord.metrics import auc
@@ -31,91 +30,24 @@ from lipaccord.texture import SCALES, TextureMeter
 ORIGINAL = "original"
 """Name of the clip as it came, which is no rung."""
 
-FOREHEAD = "forehead"
-"""The region of the control, and its name in results."""
-
-FINE, MIDDLE = 0.007, 0.028  # eye distances: standard deviation of the finer Gaussian of each band
 EVERY = 4  # frames: the forehead is looked at in one of as many
 MIN_MEASURED = 5
 MIN_FAKES = 5  # clips of a method, to choose a rung for it alone
 MIN_SAME = 8  # authentic clips of a method's own groups, to choose the rung on these
-PRESET = "medium"  # of the encoder: its own default, which is what most tools leave
 
 Details = Sequence[tuple[float, str]]
 """Forehead detail and group of each clip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One step of the ladder.
-
-    Attributes
-    ----------
-    name : str
-    crf : int
-        Constant rate factor of H.264.
-    scale : float
-        The picture is shrunk to this share each way and enlarged again before it is encoded.
-    """
-
-    name: str
-    crf: int
-    scale: float = 1.0
-
-
-RUNGS = (
-    Rung("crf18", 18),
-    Rung("crf24", 24),
-    Rung("crf31", 31),
-    Rung("crf24-scale0.7", 24, 0.7),
-    Rung("crf24-scale0.5", 24, 0.5),
-    Rung("crf31-scale0.5", 31, 0.5),
-    Rung("crf27-scale0.35", 27, 0.35),
-)
-"""From the gentlest to the harshest."""
-
-
-def rung_named(name: str) -> Rung:
-    """Return a rung by its name."""
-    return next(rung for rung in RUNGS if rung.name == name)
-
-
-def rescaled(image: Image, scale: float) -> Image:
-    """Shrink a picture to a share of its size and enlarge it again."""
-    if scale == 1.0:
-        return image
-    height, width = image.shape[:2]
-    small = (max(2, round(width * scale)), max(2, round(height * scale)))
-    less = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(less, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def reencode(path: Path, rung: Rung, out: Path, start_s: float | None = None, end_s: float | None = None) -> None:
-    """Write a clip, or a part of it, once more with the loss of `rung`; `out` appears whole or not at all.
-
-    Raises
-    ------
-    MediaError
-        The clip can't be read.
-    OSError
-        `out` can't be written.
-    """
-    with open_clip(path, start_s=start_s, end_s=end_s) as reader:
-        sound = reader.sound()
-        pictures = (Frame(frame.index, frame.time_s, rescaled(frame.image, rung.scale)) for frame in reader.frames())
-        encode(out, pictures, sound, crf=rung.crf, preset=PRESET)
-
-
-def _band(energy: NDArray[np.float32], sigma_px: float) -> float:
-    """Log energy at a width between the measured scales."""
-    return float(np.interp(np.log2(sigma_px), np.log2(SCALES), energy))
+RUNGS = treatments.RUNGS
+"""The ladder, from the gentlest encode to the harshest."""
 
 
 def frame_detail(image: Image, points: FacePoints, track: FaceTrack) -> float:
     """Measure the forehead of one frame: fine less middle log10 band energy; NaN where it can't be seen."""
     energy = TextureMeter(track.layout).measure(image, points).energy[REGIONS.index(FOREHEAD)]
     eyes_px = float(eye_distance(track.layout, points.xy))
-    return _band(energy, FINE * eyes_px) - _band(energy, MIDDLE * eyes_px)
+    return fine_detail(energy, SCALES, eyes_px)
 
 
 def _located(frames: Iterator[Frame], track: FaceTrack) -> Iterator[tuple[Frame, FacePoints]]:

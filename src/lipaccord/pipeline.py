@@ -24,14 +24,17 @@ import lipaccord
 from lipaccord.agreement import RATE_HZ, Reference, lag_curve, support
 from lipaccord.assembly import AHEAD, InlineExecutor, LineExecutor, brisk_switching, prefetched
 from lipaccord.bundle import Bundle, load_bundle
+from lipaccord.calibration import Calibrations
+from lipaccord.calibration_reading import load_calibrations
 from lipaccord.combination import Combination, load_combination
+from lipaccord.conditions import conditions_of
 from lipaccord.cues import load_cues, load_probes
 from lipaccord.errors import BundleError, SettingsError, TracksError
 from lipaccord.faces import FaceTracker, StoredTracker
 from lipaccord.findings import LIMITS, nothing_to_examine, resynthesis_finding, sync_finding, triage
 from lipaccord.landmarks import load_backend, replay
 from lipaccord.media import ClipReader, open_clip
-from lipaccord.mouth import mouth_motion
+from lipaccord.mouth import MIN_INTEROCULAR_PX, mouth_motion
 from lipaccord.predictor import Predictor, load_predictor
 from lipaccord.records import (
     Analysis,
@@ -59,7 +62,17 @@ from lipaccord.watch import FaceWatch
 
 LIBRARIES = ("av", "ai-edge-litert", "librosa", "numpy", "opencv-python", "scipy", "silero-vad", "torch")
 MIN_MOUTH_FRAMES = 10  # measurable, for a face to be examined at all
-_UNMEASURABLE = Reason("no_measurable_mouth", "no face is large, frontal and clear enough to measure its mouth")
+_UNMEASURABLE = Reason(
+    "no_measurable_mouth",
+    f"no face is large, frontal and clear enough to measure its mouth in {MIN_MOUTH_FRAMES} frames",
+    "use a longer stretch, or another one, in which a face looks towards the camera, or a copy in which its eyes are "
+    f"{MIN_INTEROCULAR_PX:g} pixels apart or more",
+)
+_NO_FACE = Reason(
+    "no_face",
+    "no face was found in the picture",
+    "use a stretch that shows a face from the front, or a copy with more pixels",
+)
 
 Progress = Callable[[float], None]
 
@@ -169,11 +182,21 @@ def _measured(
     return Tracks(examined.track, examined.mouth, texture, probes, splices, activity, examined.prediction)
 
 
-def _resynthesis(evidence: Mapping[str, Evidence], combination: Combination) -> Finding:
-    return resynthesis_finding([one for one in evidence.values() if one.finding == "resynthesis"], combination)
+def _resynthesis(
+    evidence: Mapping[str, Evidence], combination: Combination, calibrations: Calibrations, conditions: dict[str, float]
+) -> Finding:
+    cues = [one for one in evidence.values() if one.finding == "resynthesis"]
+    return resynthesis_finding(cues, combination, calibrations.get("resynthesis"), conditions)
 
 
-def _reference(bundle: Bundle) -> Reference:
+def reference_of(bundle: Bundle) -> Reference:
+    """Return what agreement looks like with the predictor of a bundle.
+
+    Raises
+    ------
+    BundleError
+        The bundle lacks it.
+    """
     try:
         return Reference(**bundle.predictor["reference"])
     except (KeyError, TypeError) as error:
@@ -270,7 +293,8 @@ def analyze(
     if threads < 1:
         raise SettingsError(f"threads = {threads} is out of range; at least 1 is needed")
     loaded = load_bundle(bundle)
-    reference, combination = _reference(loaded), load_combination(loaded.resynthesis)
+    reference, combination = reference_of(loaded), load_combination(loaded.resynthesis)
+    calibrations = load_calibrations(loaded.calibration)
     cv2.setNumThreads(1)
     with ExitStack() as stack:
         stack.enter_context(brisk_switching())
@@ -306,13 +330,17 @@ def analyze(
     splicers = load_splicers(loaded.files["splice.safetensors"])
     measured = _measured(examined, watched.faces[examined.key], splicers, activity)
     evidence = {cue.name: cue.measure(measured) for cue in load_cues(chosen, reference)}
-    findings = sync_finding(evidence["sync"]), _resynthesis(evidence, combination)
+    conditions = conditions_of(measured, evidence["sync"].details["examined_s"])
+    findings = (
+        sync_finding(evidence["sync"], calibrations.get("sync"), conditions),
+        _resynthesis(evidence, combination, calibrations, conditions),
+    )
     return _conclude(measured, evidence, findings, _summaries(watched.tracks, examined), common)
 
 
 def _no_face(watched: _Watched, common: dict[str, Any]) -> Analysis:
     """Conclude for a clip without a measurable face."""
-    reason = _UNMEASURABLE if watched.tracks else Reason("no_face", "no face was found in the picture")
+    reason = _UNMEASURABLE if watched.tracks else _NO_FACE
     sync, resynthesis = nothing_to_examine(reason)
     return Analysis(
         faces=_summaries(watched.tracks, None),
@@ -363,9 +391,10 @@ class FaceExaminer:
 
     def __init__(self, sound: Sound, settings: Settings | None = None, bundle: Path | None = None) -> None:
         loaded = load_bundle(bundle)
-        cues = load_cues(settings or Settings(), _reference(loaded))
+        cues = load_cues(settings or Settings(), reference_of(loaded))
         self._cues = [cue for cue in cues if cue.finding == "resynthesis"]
         self._combination = load_combination(loaded.resynthesis)
+        self._calibrations = load_calibrations(loaded.calibration)
         self.usual = self._combination.usual
         self._splicers = load_splicers(loaded.files["splice.safetensors"])
         make_ready()
@@ -387,4 +416,5 @@ class FaceExaminer:
         tracks = _measured(_Candidate(0, track, mouth, prediction), watched.faces[0], self._splicers, self._activity)
         evidence = {cue.name: cue.measure(tracks) for cue in self._cues}
         segments = tuple(segment for cue in evidence.values() for segment in cue.segments)
-        return _resynthesis(evidence, self._combination), segments
+        conditions = conditions_of(tracks, None)
+        return _resynthesis(evidence, self._combination, self._calibrations, conditions), segments

@@ -215,11 +215,11 @@ class Predictor:
         """Lay the one predicted mouth beside each of the observed ones, on the clock of the features."""
         mean, spread = self.hear(features)
         return [
-            MouthPrediction(features.times_s, mean, spread, self._observe(features.times_s, mouth), self.weights)
+            MouthPrediction(features.times_s, mean, spread, self.observe(features.times_s, mouth), self.weights)
             for mouth in mouths
         ]
 
-    def _observe(self, clock_s: TimeArray, mouth: MouthMotion) -> FloatArray:
+    def observe(self, clock_s: TimeArray, mouth: MouthMotion) -> FloatArray:
         """Return the observed components on the audio clock [shape=(N, C)]."""
         lips = np.where(mouth.valid[:, None, None], mouth.lips, np.float32(np.nan))
         if mouth.valid.any():

@@ -770,14 +770,24 @@ class Reason:
     code : str
         Stable, for machines (``too_little_speech``).
     text : str
-        A plain sentence, with the remedy where there is one.
+        A plain sentence; of an abstention, what is lacking.
+    remedy : str
+        What the user can do; empty only where the reason is no abstention.
     """
 
     code: str
     text: str
+    remedy: str = ""
 
     def __str__(self) -> str:
         return self.text
+
+
+def _check_remedies(who: str, reasons: tuple[Reason, ...]) -> None:
+    """Refuse an abstention that leaves the user without anything to do."""
+    for reason in reasons:
+        if not reason.remedy.strip():
+            raise ValueError(f"{who}: the abstention {reason.code} must have a remedy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -800,7 +810,7 @@ class Evidence:
     series : tuple of Series
     segments : tuple of Segment
     abstained : tuple of Reason
-        Not empty exactly when `score` is None.
+        Not empty exactly when `score` is None; each with a remedy.
     details : dict
         Further numbers by name, JSON values only.
     """
@@ -821,6 +831,7 @@ class Evidence:
             raise ValueError(f"cue {self.cue}: a score and an abstention exclude each other")
         if self.score is not None and not np.isfinite(self.score):
             raise ValueError(f"cue {self.cue}: the score must be finite, not {self.score}")
+        _check_remedies(f"cue {self.cue}", self.abstained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -838,9 +849,12 @@ class Finding:
     log10_lr, bounds
         Calibrated likelihood ratio and the bounds that the data backs; None without calibration.
     reasons : tuple of Reason
+        Where the status is ``not_examinable``, at least one, and each with a remedy.
     cues : tuple of Evidence
     details : dict
         What only this finding has (for sync: ``offset_ms``, ``offset_interval_ms``).
+    explanations : tuple of Reason
+        Innocent explanations that fit, for the reader to rule out.
     """
 
     name: FindingName
@@ -851,6 +865,19 @@ class Finding:
     reasons: tuple[Reason, ...]
     cues: tuple[Evidence, ...]
     details: dict[str, Any] = field(default_factory=dict)
+    explanations: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.log10_lr is None) != (self.bounds is None):
+            raise ValueError(f"finding {self.name}: a likelihood ratio and its bounds go together")
+        if self.log10_lr is not None and self.bounds is not None:
+            low, high = self.bounds
+            if not low <= self.log10_lr <= high:
+                raise ValueError(f"finding {self.name}: {self.log10_lr} lies outside of the bounds {low} and {high}")
+        if self.status == "not_examinable":
+            if not self.reasons:
+                raise ValueError(f"finding {self.name}: an abstention must have a reason")
+            _check_remedies(f"finding {self.name}", self.reasons)
 
     def __str__(self) -> str:
         score = "no score" if self.score is None else f"score {self.score:.3f}"

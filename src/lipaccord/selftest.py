@@ -194,7 +194,7 @@ def self_test(
         bench = _Bench(reel, track, seed, bundle, Path(folder))
         authentic, segments = bench.score(None)
         if authentic.score is None:
-            reasons = " ".join(str(reason) for reason in authentic.reasons)
+            reasons = " ".join(f"{reason.text}; {reason.remedy}." for reason in authentic.reasons)
             raise SimulationError(f"{reel.path!r} can't be examined for resynthesis: {reasons}")
         for number, kind in enumerate(chosen):
             tell("testing", number / len(chosen))

@@ -29,18 +29,18 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 import lipaccord
-from lipaccord.bundle import check_destination, load_bundle, with_section, write_bundle
+from lipaccord.bundle import check_destination, load_bundle, with_parts, write_bundle
 from lipaccord.card import splice_card
 from lipaccord.corpus import CLIP_TYPES
 from lipaccord.crops import SCOPES
 from lipaccord.errors import LipAccordError, TrainingError
 from lipaccord.faces import FaceTracker
 from lipaccord.landmarks import load_backend
-from lipaccord.manifest import read_manifest
+from lipaccord.manifest import fold_of, group_key, read_manifest
 from lipaccord.media import open_clip
 from lipaccord.metrics import auc
 from lipaccord.splices import FaceSequence, splice_pair
-from lipaccord.splicing import SpliceNetwork, Splicer, Standard, as_tensors, fold_of, group_key, splicer_bytes
+from lipaccord.splicing import SpliceNetwork, Splicer, Standard, as_tensors, splicer_bytes
 
 VERSION = "1"  # of the cache
 MAX_FRAMES = 100
@@ -374,11 +374,8 @@ def train_splicer(
     counted = Counter("manifest" if source.labelled else source.path.parent.name for source in sources)
     options = "" if manifest is None else " --manifest MANIFEST"
     card = splice_card(sorted(counted.items()), left_out, rows, options, seed, taken)
-    files = base.files | {
-        "splice.safetensors": splicer_bytes(splicers),
-        "CARD.md": with_section(base.card, "splice", card).encode(),
-    }
-    write_bundle(out, base.name, lipaccord.__version__, files)
+    parts = {"splice.safetensors": splicer_bytes(splicers)}
+    write_bundle(out, base.name, lipaccord.__version__, with_parts(base, parts, "splice", card))
 
 
 def _read(

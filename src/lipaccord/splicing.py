@@ -13,10 +13,8 @@ Conventions: crops as `crops` makes them; outputs are log odds in units of their
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -156,17 +154,6 @@ class Standard:
     center: float
     spread: float
     left_out: tuple[str, ...] = ()
-
-
-def group_key(group: str) -> str:
-    """Name a group (a person) without naming it."""
-    return hashlib.sha256(group.encode()).hexdigest()[:12]
-
-
-def fold_of(keys: Sequence[str], folds: int) -> dict[str, int]:
-    """Deal groups out to folds, in an order that depends on their names alone."""
-    order = sorted(set(keys), key=group_key)
-    return {key: place % folds for place, key in enumerate(order)}
 
 
 class Splicer:

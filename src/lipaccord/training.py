@@ -31,7 +31,7 @@ from torch.nn import functional
 
 import lipaccord
 from lipaccord.augmentation import augmented
-from lipaccord.bundle import check_destination, load_bundle, packed, with_section, write_bundle
+from lipaccord.bundle import check_destination, load_bundle, packed, with_parts, write_bundle
 from lipaccord.card import training_card
 from lipaccord.corpus import Example, group_speakers, read_corpus
 from lipaccord.errors import TrainingError
@@ -414,9 +414,5 @@ def train(
         seed,
     )
     base = load_bundle(out if out.exists() else None)
-    files = base.files | {
-        "predictor.safetensors": predictor_bytes(predictor),
-        "predictor.json": packed(description),
-        "CARD.md": with_section(base.card, "predictor", card).encode(),
-    }
-    write_bundle(out, configuration, lipaccord.__version__, files)
+    parts = {"predictor.safetensors": predictor_bytes(predictor), "predictor.json": packed(description)}
+    write_bundle(out, configuration, lipaccord.__version__, with_parts(base, parts, "predictor", card))

@@ -1,4 +1,4 @@
-"""Which frames of a face count in a cue, and how much: what several cues ask in the same way.
+"""Which frames of a face count in a cue, and how much its mouth moves: what several cues ask in the same way.
 
 Conventions: weights run from 0 to 1, one for each frame [shape=(T,)]; where turn or motion is unknown nothing is taken
 off.
@@ -7,11 +7,14 @@ off.
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
+from lipaccord.agreement import RATE_HZ
 from lipaccord.course import Values, weighted_median
-from lipaccord.records import BoolArray, Reason, TextureTrack, Tracks
+from lipaccord.records import BoolArray, MouthMotion, TextureTrack, TimeArray, Tracks
 
 MAX_TURN_DEG = 30.0
+MOTION_S = 0.5
 STILL_SPEED = 0.5  # eye distances a second: at this motion a frame counts half
 
 
@@ -41,19 +44,20 @@ def median_of(values: Values, weights: Values, usable: BoolArray, at_least: int)
     return weighted_median(values[seen], weights[seen]) if seen.sum() >= at_least else None
 
 
-def too_small(texture: TextureTrack, needed_px: float, needs: str) -> Reason | None:
-    """Say that the face is too small, or nothing where it is large enough or was never seen.
+def opening_motion(mouth: MouthMotion, clock_s: TimeArray, known: BoolArray) -> Values:
+    """Return the running deviation of the lip opening over MOTION_S on the audio clock; NaN where not `known`.
 
     Parameters
     ----------
-    texture : TextureTrack
-    needed_px : float
-        Distance between the eyes.
-    needs : str
-        Who needs that, with the verb (``teeth need``).
+    mouth : MouthMotion
+    clock_s : ndarray of float64 [shape=(N,)]
+        100 a second.
+    known : ndarray of bool [shape=(N,)]
     """
-    sizes = texture.interocular_px[np.isfinite(texture.interocular_px)]
-    if not sizes.size or np.median(sizes) >= needed_px:
-        return None
-    found = f"The eyes are {np.median(sizes):.0f} pixels apart"
-    return Reason("too_small", f"{found}; {needs} at least {needed_px:.0f}: use a larger copy.")
+    if not mouth.valid.any():
+        return np.full(len(clock_s), np.nan)
+    opening = np.interp(clock_s, mouth.times_s[mouth.valid], mouth.opening[mouth.valid])
+    size = round(MOTION_S * RATE_HZ)
+    mean = uniform_filter1d(opening, size)
+    variance = uniform_filter1d(opening**2, size) - mean**2
+    return np.where(known, np.sqrt(np.maximum(variance, 0.0)), np.nan)

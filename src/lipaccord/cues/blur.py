@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import beyond, smooth, telling_frames, weighted_median
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -30,7 +31,7 @@ from lipaccord.records import (
     TextureTrack,
     Tracks,
 )
-from lipaccord.usable import frontal, steady_weight, too_small
+from lipaccord.usable import frontal, steady_weight
 
 Values = NDArray[np.float64]
 
@@ -160,7 +161,7 @@ def _words(departure: float) -> str:
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
     texture = tracks.texture
-    small = too_small(texture, MIN_EYES_PX, "sharpness needs")
+    small = too_small(texture.interocular_px, MIN_EYES_PX, "sharpness needs")
     if small is not None:
         return (small,)
     if usable.sum() >= MIN_FRAMES:
@@ -172,9 +173,9 @@ def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     ):
         measured = facing & np.isfinite(texture.energy[:, [texture.region(name) for name in names]]).all(axis=(1, 2))
         if facing.sum() >= MIN_FRAMES > measured.sum():
-            return (Reason(code, f"{what} are not all in the picture together long enough to be compared."),)
-    text = f"Only {usable.sum()} frames show the face well enough; {MIN_FRAMES} are needed."
-    return (Reason("too_few_frames", text),)
+            text = f"{what} can be measured together in only {measured.sum()} frames; {MIN_FRAMES} are needed."
+            return (Reason(code, text, "use a stretch in which the whole face is in the picture and uncovered"),)
+    return (too_few_frames(usable.sum(), MIN_FRAMES, "frames show the face well enough"),)
 
 
 def _pairs(texture: TextureTrack, usable: BoolArray) -> dict[str, dict[str, list[float | None]]]:

@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 
 from lipaccord.course import Values, beyond, telling_frames
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.outlines import answers, inside, middle, native, outward, rays, read, spaced
 from lipaccord.records import (
     BoolArray,
@@ -41,7 +42,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.regions import eye_distance
-from lipaccord.usable import frontal, too_small
+from lipaccord.usable import frontal
 
 FAMILIES = ("mouth", "jaw", "cheeks")
 QUANTITIES = ("luma", "cr", "cb", "noise", "detail")
@@ -270,12 +271,11 @@ def _words(score: float) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "an edge needs")
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "an edge needs")
     if small is not None:
         return (small,)
     if usable.sum() < MIN_FRAMES:
-        text = f"Only {usable.sum()} frames show the outlines well enough; {MIN_FRAMES} are needed."
-        return (Reason("too_few_frames", text),)
+        return (too_few_frames(usable.sum(), MIN_FRAMES, "frames show the outlines well enough"),)
     return ()
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import Values, beyond, smooth, telling_frames
+from lipaccord.cues.reasons import other_landmarks, too_few_frames, too_small
 from lipaccord.outlines import answers, inside, middle, outward, rays, read, spaced
 from lipaccord.records import (
     BoolArray,
@@ -37,7 +38,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.regions import eye_distance
-from lipaccord.usable import frontal, too_small
+from lipaccord.usable import frontal
 
 PLACES = ("interior", "hair", "neck")
 BANDS = ("finest", "fine")
@@ -191,16 +192,17 @@ def _words(score: float) -> str:
 
 def _abstention(tracks: Tracks, facing: BoolArray, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "this comparison needs")
+    if "face" not in tracks.face.layout.rings:
+        return (other_landmarks(tracks.face.layout.name, "have no outline of the face"),)
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "this comparison needs")
     if small is not None:
         return (small,)
     if usable.sum() >= MIN_FRAMES:
         return ()
     if facing.sum() >= MIN_FRAMES * EVERY:
-        text = "Hair and neck are not in the picture together with the face long enough to be compared."
-        return (Reason("no_surround", text),)
-    text = f"Only {facing.sum()} frames show the face well enough; {MIN_FRAMES * EVERY} are needed."
-    return (Reason("too_few_frames", text),)
+        text = f"Hair and neck are seen beside the face in only {usable.sum()} frames; {MIN_FRAMES} are needed."
+        return (Reason("no_surround", text, "use a stretch, or an uncropped copy, that shows the head with its neck"),)
+    return (too_few_frames(facing.sum(), MIN_FRAMES * EVERY, "frames show the face well enough"),)
 
 
 class FaceCue:

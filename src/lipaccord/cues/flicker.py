@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import Values, beyond, smooth, telling_frames
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -45,7 +46,7 @@ from lipaccord.records import (
 )
 from lipaccord.regions import REGIONS
 from lipaccord.registration import Registration
-from lipaccord.usable import median_of, too_small, turn_weight
+from lipaccord.usable import median_of, turn_weight
 
 PARTS = ("mouth", "chin")
 REFERENCES = ("nose", "cheeks", "eyes")
@@ -261,12 +262,11 @@ def _words(distance: float, level: float, tilt: float | None) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray, measured: bool) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "flicker needs")
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "flicker needs")
     if small is not None:
         return (small,)
     if not measured:
-        text = f"Only {usable.sum()} pairs of frames can be compared; {MIN_FRAMES} of one part are needed."
-        return (Reason("too_few_frames", text),)
+        return (too_few_frames(usable.sum(), MIN_FRAMES, "pairs of frames can be compared in a part of the face"),)
     return ()
 
 

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import Values, beyond, smooth, telling_frames
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.outlines import native
 from lipaccord.pixels import read_pair
 from lipaccord.records import (
@@ -43,7 +44,7 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.regions import REGIONS
-from lipaccord.usable import median_of, too_small, turn_weight
+from lipaccord.usable import median_of, turn_weight
 
 PARTS = {"mouth": ("outer_lips",), "chin": ("chin",)}
 REFERENCES = {"nose": ("nose",), "cheeks": ("right_cheek", "left_cheek"), "eyes": ("right_eye", "left_eye")}
@@ -245,12 +246,11 @@ def _words(departure: float) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray, measured: bool) -> tuple[Reason, ...]:
     """Say why the face can't be judged; empty where it can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "noise needs")
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "noise needs")
     if small is not None:
         return (small,)
     if not measured:
-        text = f"Only {usable.sum()} pairs of frames can be compared; {MIN_FRAMES} of one part are needed."
-        return (Reason("too_few_frames", text),)
+        return (too_few_frames(usable.sum(), MIN_FRAMES, "pairs of frames can be compared in a part of the face"),)
     return ()
 
 

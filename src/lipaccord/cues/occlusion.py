@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import Values, beyond, smooth, telling_frames
+from lipaccord.cues.reasons import too_few_frames
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -225,8 +226,7 @@ class OcclusionCue:
         probe = tracks.probes[self.name]
         usable = tracks.face.seen & np.isfinite(probe.values).all(axis=1)
         if usable.sum() < MIN_FRAMES:
-            text = f"Only {usable.sum()} frames show the face well enough; {MIN_FRAMES} are needed."
-            return self._abstained("too_few_frames", text)
+            return self._abstained(too_few_frames(usable.sum(), MIN_FRAMES, "frames show the face well enough"))
         parts = _parted(probe)
         departing = _departing(probe.times_s, parts, usable)
         lower, upper = (departing[part].mean(axis=1) for part in PARTS)
@@ -235,23 +235,29 @@ class OcclusionCue:
         course = np.where(usable, lower, np.nan).astype(np.float32)
         covered = Series("occlusion.covered", "share of the lower face", probe.times_s, course)
         if hidden.sum() < MIN_HIDDEN:
-            text = "Nothing passes in front of the mouth, so there is nothing to compare."
-            return self._abstained("nothing_passes", text, covered)
+            text = f"Nothing passes the mouth for long enough: {hidden.sum()} frames, and {MIN_HIDDEN} are needed."
+            remedy = "use a stretch, if there is one, in which a hand or a thing passes in front of the mouth"
+            return self._abstained(Reason("nothing_passes", text, remedy), covered)
         clear = _clear(departing["lower"])
         losses = {
             "blur": -_balance(parts["lower"]["detail"], parts["upper"]["detail"], clear, ordinary),
             "flicker": _balance(_jumps(parts["lower"]["luma"]), _jumps(parts["upper"]["luma"]), clear, ordinary),
         }
         measured = hidden & np.isfinite(losses["blur"]) & np.isfinite(losses["flicker"])
-        if measured.sum() < MIN_HIDDEN or ordinary.sum() < MIN_FRAMES:
-            text = "What passes the mouth leaves too little of the lower face to be compared with the other frames."
-            return self._abstained("no_lower_face", text, covered)
+        if measured.sum() < MIN_HIDDEN:
+            text = (
+                f"What passes leaves enough of the lower face in only {measured.sum()} frames; {MIN_HIDDEN} are needed."
+            )
+            remedy = "use a stretch in which what passes the mouth covers less of the lower face"
+            return self._abstained(Reason("no_lower_face", text, remedy), covered)
+        if ordinary.sum() < MIN_FRAMES:
+            return self._abstained(
+                too_few_frames(ordinary.sum(), MIN_FRAMES, "frames show the mouth uncovered"), covered
+            )
         return self._evidence(tracks, losses, measured, hidden, covered)
 
-    def _abstained(self, code: str, text: str, *series: Series) -> Evidence:
-        return Evidence(
-            self.name, self.version, self.finding, None, text, series=series, abstained=(Reason(code, text),)
-        )
+    def _abstained(self, reason: Reason, *series: Series) -> Evidence:
+        return Evidence(self.name, self.version, self.finding, None, reason.text, series=series, abstained=(reason,))
 
     def _evidence(
         self, tracks: Tracks, losses: dict[str, Values], measured: BoolArray, hidden: BoolArray, covered: Series

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from lipaccord.beats import Indices, beat
 from lipaccord.course import beyond, telling_frames
+from lipaccord.cues.reasons import too_few_frames
 from lipaccord.records import BoolArray, Evidence, FaceView, FindingName, FloatArray, Reason, Series, TimeArray, Tracks
 
 Values = NDArray[np.float64]
@@ -125,10 +126,14 @@ def _usual(values: Values) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """Differences of neighbouring frames over their usual ones, where something moves [shape=(T,)]."""
+    """Differences of neighbouring frames over their usual ones [shape=(T,)].
+
+    Frames are `compared` where there are enough others about them, and `judged` where something moves as well.
+    """
 
     rest: Values
     mouth: Values
+    compared: BoolArray
     judged: BoolArray
     repeats: Indices
     skips: Indices
@@ -138,16 +143,18 @@ def _steps(tracks: Tracks) -> _Steps:
     probe = tracks.probes["retiming"]
     rest, mouth = (probe.column(name).astype(np.float64) for name in ("rest", "mouth"))
     usual, usual_mouth = _usual(rest), _usual(mouth)
-    judged = np.isfinite(rest) & (usual >= MIN_MOTION)
+    compared = np.isfinite(rest) & np.isfinite(usual)
     known = np.flatnonzero(np.isfinite(rest))
-    judged[known[:EDGE]] = judged[known[-EDGE:]] = False
+    compared[known[:EDGE]] = compared[known[-EDGE:]] = False
+    judged = compared & (usual >= MIN_MOTION)
     share = np.divide(rest, usual, out=np.full_like(rest, np.nan), where=judged)
     mouth_share = np.divide(mouth, usual_mouth, out=np.full_like(mouth, np.nan), where=usual_mouth >= MIN_MOTION)
     around = np.stack([np.append(np.nan, rest[:-1]), np.append(rest[1:], np.nan)])
     lower, upper = np.fmin(*around), np.fmax(*around)
     falls = (share < REPEATED) & ((rest < FALLS * lower) | (share < FROZEN))
     jumps = (share > JUMPS) & (rest > JUMPS * upper) & (lower > FAINT * usual)
-    return _Steps(share, mouth_share, judged, np.flatnonzero(falls & judged), np.flatnonzero(jumps & judged))
+    repeats, skips = (np.flatnonzero(found & judged) for found in (falls, jumps))
+    return _Steps(share, mouth_share, compared, judged, repeats, skips)
 
 
 def _surprise(count: int, expected: float, dispersion: float = 1.0) -> float:
@@ -262,10 +269,9 @@ class RetimingCue:
 
     def measure(self, tracks: Tracks) -> Evidence:
         """Judge how the pictures follow each other; abstain where too few do, or nothing moves."""
-        values = tracks.probes["retiming"].column("rest")
-        steps = _steps(tracks) if np.isfinite(values).sum() > MIN_STEPS else None
-        if steps is None or steps.judged.sum() < MIN_STEPS:
-            abstained = (_abstention(int(np.isfinite(values).sum())),)
+        steps = _steps(tracks)
+        if steps.judged.sum() < MIN_STEPS:
+            abstained = (_abstention(steps),)
             return Evidence(self.name, self.version, self.finding, None, abstained[0].text, abstained=abstained)
         parts, figures = _parts(tracks, steps)
         times = tracks.face.times_s
@@ -286,7 +292,8 @@ class RetimingCue:
         )
 
 
-def _abstention(steps: int) -> Reason:
-    if steps > MIN_STEPS:
-        return Reason("nothing_moves", "The picture hardly changes from frame to frame, so its timing can't be told.")
-    return Reason("too_few_frames", f"Only {steps} frames follow one another; more than {MIN_STEPS} are needed.")
+def _abstention(steps: _Steps) -> Reason:
+    if steps.compared.sum() < MIN_STEPS:
+        return too_few_frames(steps.compared.sum(), MIN_STEPS, "frames can be compared with those about them")
+    text = f"The picture moves in only {steps.judged.sum()} frames; {MIN_STEPS} are needed to tell its timing."
+    return Reason("nothing_moves", text, "use a stretch in which the head or the camera moves")

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 
 from lipaccord.course import Values, beyond, telling_frames
+from lipaccord.cues.reasons import LONGER, too_few_frames, too_small
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -40,7 +41,6 @@ from lipaccord.records import (
     Tracks,
 )
 from lipaccord.repeats import RUN_S, Runs, partners, runs_of, unlikeness
-from lipaccord.usable import too_small
 
 MOUTH = ("outer_lips", (60, 40), (14, 8))
 NOSE = ("nose", (72, 36), (8, 6))
@@ -168,12 +168,11 @@ def _local_words(departure: float) -> str:
 
 def _too_little(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the mouth can't be judged; empty where it can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "fingerprints need")
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "fingerprints need")
     if small is not None:
         return (small,)
     if usable.sum() < MIN_FRAMES:
-        text = f"Only {usable.sum()} frames show the mouth well enough; {MIN_FRAMES} are needed."
-        return (Reason("too_few_frames", text),)
+        return (too_few_frames(usable.sum(), MIN_FRAMES, "frames show the mouth well enough"),)
     return ()
 
 
@@ -200,7 +199,7 @@ class ReuseCue:
             if compared:
                 return self._evidence(tracks, runs, first, second, compared)
             text = f"No two stretches of {RUN_S:.2f} s show the mouth without a gap and more than a second apart."
-            abstained = (Reason("too_few_frames", text),)
+            abstained = (Reason("too_few_frames", text, LONGER),)
         return Evidence(self.name, self.version, self.finding, None, abstained[0].text, abstained=abstained)
 
     def _evidence(self, tracks: Tracks, runs: Runs, first: IndexArray, second: IndexArray, compared: int) -> Evidence:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import beyond, telling_frames
+from lipaccord.cues.reasons import other_landmarks, too_few_frames, too_small
 from lipaccord.records import BoolArray, Evidence, FindingName, Reason, Series, TimeArray, Tracks
 
 Values = NDArray[np.float64]
@@ -151,20 +152,18 @@ def _words(departure: float) -> str:
 def _abstention(tracks: Tracks) -> tuple[Reason, ...]:
     """Say why the motion can't be judged, before it is measured; empty where it can."""
     if tracks.face.layout.name != LAYOUT:
-        text = f"The expectation was measured with the landmarks {LAYOUT}; use the backend mediapipe."
-        return (Reason("other_landmarks", text),)
+        return (other_landmarks(tracks.face.layout.name, f"are not those of the expectation, {LAYOUT}"),)
     valid = tracks.mouth.valid
     if valid.sum() < MIN_STEPS:
-        text = f"Only {valid.sum()} frames show the mouth well enough; {MIN_STEPS} are needed."
-        return (Reason("too_few_frames", text),)
-    size = float(np.median(tracks.mouth.interocular_px[valid]))
-    if size < MIN_EYES_PX:
-        text = f"The eyes are {size:.0f} pixels apart; the outline of the lips needs at least {MIN_EYES_PX:.0f}."
-        return (Reason("too_small", text),)
+        return (too_few_frames(valid.sum(), MIN_STEPS, "frames show the mouth well enough"),)
+    small = too_small(tracks.mouth.interocular_px[valid], MIN_EYES_PX, "the outline of the lips needs")
+    if small is not None:
+        return (small,)
     rate = 1 / float(np.median(np.diff(tracks.face.times_s)))
     if rate < MIN_RATE_HZ:
         text = f"The clip has {rate:.0f} frames a second; the motion of the lips needs at least {MIN_RATE_HZ:.0f}."
-        return (Reason("slow_frame_rate", text),)
+        remedy = "use a copy at the frame rate of the original recording; frames made up in between do not help"
+        return (Reason("slow_frame_rate", text, remedy),)
     return ()
 
 
@@ -187,8 +186,9 @@ class SmoothnessCue:
             steps = _steps(tracks)
             usable = np.flatnonzero(steps.usable)
             if len(usable) < MIN_STEPS:
-                text = f"Only {len(usable)} frames follow each other closely enough; {MIN_STEPS} are needed."
-                abstained = (Reason("too_few_frames", text),)
+                show = "frames follow each other closely enough"
+                remedy = "use a longer stretch, or a copy from which no frames have been dropped"
+                abstained = (too_few_frames(len(usable), MIN_STEPS, show, remedy),)
         if abstained:
             return Evidence(self.name, self.version, self.finding, None, abstained[0].text, abstained=abstained)
         signed, levels = _departure(steps, usable)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
 from lipaccord.course import beyond, smooth, telling_frames
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.records import Evidence, FindingName, Reason, Series, Tracks
 
 MIN_PAIRS = 6
@@ -74,15 +75,11 @@ class SpliceCue:
         self._scope = scope
 
     def _abstention(self, tracks: Tracks) -> Reason | None:
-        sizes = tracks.texture.interocular_px[np.isfinite(tracks.texture.interocular_px)]
-        if sizes.size and np.median(sizes) < MIN_EYES_PX:
-            text = f"The eyes are {np.median(sizes):.0f} pixels apart; the network needs at least {MIN_EYES_PX:.0f}."
-            return Reason("too_small", text)
+        small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "the network needs")
         pairs = len(tracks.splices[self._scope].times_s)
-        if pairs < MIN_PAIRS:
-            text = f"Only {pairs} pairs of neighbouring frames show the face; {MIN_PAIRS} are needed."
-            return Reason("too_few_frames", text)
-        return None
+        if small is None and pairs < MIN_PAIRS:
+            return too_few_frames(pairs, MIN_PAIRS, "pairs of neighbouring frames show the face")
+        return small
 
     def measure(self, tracks: Tracks) -> Evidence:
         """Average what the network said; abstain where the face is too small or was seen too briefly."""

@@ -6,8 +6,8 @@ maximal agreement as in Chung and Zisserman, "Out of time", ACCV Workshops 2016.
 What moves it innocently: dubbing, an off-screen voice (the mouth hardly moves: the cue abstains), a constant offset
 of the recording chain (reported as such), mumbling and small faces (weak agreement: no claim).
 
-Conventions: offset > 0: the sound comes late; zero is where authentic clips lie. The score is minus the support for
-"recorded together": larger = more suspicious.
+Conventions: offset > 0: the sound comes late; zero is where authentic clips lie. The score is minus the evidence for
+"recorded together" (`agreement.evidence_for`): larger = more suspicious.
 """
 
 from __future__ import annotations
@@ -16,12 +16,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, uniform_filter1d
+from scipy.ndimage import binary_dilation
 
 from lipaccord import agreement
 from lipaccord.agreement import RATE_HZ, LagCurve, Reference
-from lipaccord.records import BoolArray, Evidence, FindingName, Interval, Reason, Segment, Series, Tracks
+from lipaccord.cues.reasons import LONGER
+from lipaccord.records import (
+    BoolArray,
+    Evidence,
+    FindingName,
+    Interval,
+    MouthPrediction,
+    Reason,
+    Segment,
+    Series,
+    Tracks,
+)
 from lipaccord.settings import Settings
+from lipaccord.usable import opening_motion
 
 PAD_S = 0.2  # of silence on either side of speech that still belongs to it: lips lead and trail
 LOCAL_BLOCKS = 6  # 3 s: the shortest stretch that is judged by itself
@@ -29,9 +41,8 @@ LOCAL_SHARE = 0.6  # of it must be examined
 BREAK = 3.0  # deviations below the clip's own usual agreement
 MIN_SEGMENT_S = 2.0
 STILL, MOVING = 0.008, 0.03  # running deviation of the lip opening, inter-ocular units
-MOTION_S = 0.5
 MIN_MOTION_S = 1.0
-STILL_SHARE = 0.75  # of the speech over a still mouth: the voice is probably not this person's
+SPEAKING = 0.015  # median of that deviation: less means that the voice is probably not this person's
 
 
 def _runs(mask: BoolArray, times: NDArray[np.float64], shortest_s: float) -> list[Interval]:
@@ -49,7 +60,7 @@ class SyncCue:
     """See the module; fulfils `lipaccord.records.Cue`."""
 
     name = "sync"
-    version = "1"
+    version = "2"
     finding: FindingName = "sync"
 
     def __init__(self, settings: Settings, reference: Reference) -> None:
@@ -59,11 +70,24 @@ class SyncCue:
 
     def measure(self, tracks: Tracks) -> Evidence:
         """Measure agreement, offset and breaks of one face with the sound."""
-        prediction, speech = tracks.prediction, tracks.activity.speech
+        known = np.isfinite(tracks.prediction.observed[:, 0])
+        motion = opening_motion(tracks.mouth, tracks.prediction.times_s, known)
+        return self.judge(tracks.prediction, tracks.activity.speech, motion)
+
+    def judge(self, prediction: MouthPrediction, speech: BoolArray, motion: NDArray[np.float64]) -> Evidence:
+        """Measure the same of any mouth and any sound that are laid side by side.
+
+        Parameters
+        ----------
+        prediction : MouthPrediction
+        speech : ndarray of bool [shape=(N,)]
+            Where somebody speaks in that sound.
+        motion : ndarray [shape=(N,)]
+            Of that mouth (`usable.opening_motion`).
+        """
         # frames whose velocity is known too: a mouth that only flickers up can't be compared
         examined = speech & agreement.channels(prediction.observed, agreement.known_frames(prediction.observed))[1]
         examined_s = float(examined.sum()) / RATE_HZ
-        motion = _motion(tracks)
         reasons = self._abstain(speech, examined_s, motion[examined])
         if reasons:
             return Evidence(
@@ -89,7 +113,7 @@ class SyncCue:
             self.name,
             self.version,
             self.finding,
-            -details["support"],
+            -details["evidence"],
             _summary(details),
             frames_s=tuple((run.start_s + run.end_s) / 2 for run in broken),
             series=(
@@ -107,16 +131,22 @@ class SyncCue:
 
     def _abstain(self, speech: BoolArray, examined_s: float, motion: NDArray[np.float64]) -> tuple[Reason, ...]:
         if speech.sum() < self._min_speech_s * RATE_HZ:
-            spoken = speech.sum() / RATE_HZ
-            return (
-                Reason("no_speech", f"there is only {spoken:.1f} s of speech; {self._min_speech_s:g} s are needed"),
-            )
-        if examined_s < self._min_speech_s or len(speech) <= 2 * self._max_lag + agreement.BLOCK:
-            text = f"the mouth can be measured during {examined_s:.1f} s of speech only; use a longer or clearer clip"
-            return (Reason("too_little_speech", text),)
-        if np.nanmean(motion < STILL) > STILL_SHARE:
-            text = "the mouth hardly moves while somebody speaks: the voice is probably not this person's"
-            return (Reason("still_mouth", text),)
+            text = f"there is only {speech.sum() / RATE_HZ:.1f} s of speech; {self._min_speech_s:g} s are needed"
+            return (Reason("no_speech", text, "use a longer stretch, or one in which more is said"),)
+        if examined_s < self._min_speech_s:
+            needed = f"{self._min_speech_s:g} s are needed"
+            text = f"the mouth can be measured during only {examined_s:.1f} s of speech; {needed}"
+            return (Reason("too_little_speech", text, LONGER),)
+        length_s, lag_s = len(speech) / RATE_HZ, self._max_lag / RATE_HZ
+        shortest_s = 2 * lag_s + agreement.BLOCK / RATE_HZ
+        if len(speech) <= 2 * self._max_lag + agreement.BLOCK:
+            text = f"the sound lasts {length_s:.2f} s; offsets of up to {lag_s:g} s take more than {shortest_s:g} s"
+            return (Reason("too_short", text, "use a longer stretch, or a smaller max_lag_s in the settings"),)
+        moves = float(np.nanmedian(motion))
+        if moves < SPEAKING:
+            text = f"the mouth moves by {moves:.3f} eye distances while somebody speaks, less than speech takes"
+            remedy = "examine the person who speaks by --face, or a stretch in which this person speaks"
+            return (Reason("still_mouth", text, remedy),)
         return ()
 
     def _figures(self, curve: LagCurve, null_mean: float, null_deviation: float, examined_s: float) -> dict[str, Any]:
@@ -145,6 +175,7 @@ class SyncCue:
             "null_deviation": null_deviation,
             "strength": strength,
             "support": agreement.support(curve, reference),
+            "evidence": agreement.evidence_for(curve, reference),
             "expected_support": expected,
             "expected_deviation": deviation,
         }
@@ -167,19 +198,6 @@ class SyncCue:
         return series, _runs(enough & (at_lag < limit), starts, MIN_SEGMENT_S)
 
 
-def _motion(tracks: Tracks) -> NDArray[np.float64]:
-    """Return the running deviation of the lip opening over MOTION_S, on the audio clock; NaN where unknown."""
-    clock, mouth = tracks.prediction.times_s, tracks.mouth
-    known = np.isfinite(tracks.prediction.observed[:, 0])
-    if not mouth.valid.any():
-        return np.full(len(clock), np.nan)
-    opening = np.interp(clock, mouth.times_s[mouth.valid], mouth.opening[mouth.valid])
-    size = round(MOTION_S * RATE_HZ)
-    mean = uniform_filter1d(opening, size)
-    variance = uniform_filter1d(opening**2, size) - mean**2
-    return np.where(known, np.sqrt(np.maximum(variance, 0.0)), np.nan)
-
-
 def _motion_segments(motion: NDArray[np.float64], speech: BoolArray, times_s: NDArray[np.float64]) -> list[Segment]:
     still = _runs(speech & (motion < STILL), times_s, MIN_MOTION_S)
     moving = _runs(~speech & (motion > MOVING), times_s, MIN_MOTION_S)
@@ -192,5 +210,5 @@ def _summary(details: dict[str, Any]) -> str:
     return (
         f"The mouth agrees best with the speech at an offset of {1000 * details['offset_s']:+.0f} ms; the agreement is "
         f"{details['agreement']:.2f} (authentic clips: {details['usual_agreement']:.2f}); support for one recording "
-        f"{details['support']:.1f} (authentic clips of this length: {details['expected_support']:.1f})."
+        f"{details['evidence']:.1f} (authentic clips of this length: {details['expected_support']:.1f})."
     )

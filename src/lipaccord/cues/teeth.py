@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.course import Values, beyond, smooth, telling_frames, weighted_median
+from lipaccord.cues.reasons import too_few_frames, too_small
 from lipaccord.records import (
     BoolArray,
     Evidence,
@@ -36,7 +37,7 @@ from lipaccord.records import (
     Series,
     Tracks,
 )
-from lipaccord.usable import frontal, steady_weight, too_small
+from lipaccord.usable import frontal, steady_weight
 
 PARTS = ("teeth", "lips", "eyes")
 BANDS = (0.012, 0.024, 0.048)
@@ -202,16 +203,15 @@ def _words(departure: float) -> str:
 
 def _abstention(tracks: Tracks, usable: BoolArray) -> tuple[Reason, ...]:
     """Say why the teeth can't be judged; empty where they can."""
-    small = too_small(tracks.texture, MIN_EYES_PX, "teeth need")
+    small = too_small(tracks.texture.interocular_px, MIN_EYES_PX, "teeth need")
     if small is not None:
         return (small,)
     facing = int(frontal(tracks).sum())
     if facing < MIN_FRAMES:
-        text = f"Only {facing} frames show the face well enough; {MIN_FRAMES} are needed."
-        return (Reason("too_few_frames", text),)
+        return (too_few_frames(facing, MIN_FRAMES, "frames show the face well enough"),)
     if usable.sum() < MIN_SHOWN:
         text = f"Only {usable.sum()} frames show something bright in an open mouth; {MIN_SHOWN} are needed."
-        return (Reason("no_teeth", text),)
+        return (Reason("no_teeth", text, "use a stretch in which the mouth opens far enough to show the teeth"),)
     return ()
 
 

@@ -12,11 +12,18 @@ findings.sync                   ``status``, ``offset_ms`` (+ = the sound comes l
                                 both null when unrelated, and what every finding has
 findings.resynthesis            ``status``, ``usual`` and ``limit`` (the scores that 5 and 1 in 100 authentic clips
                                 exceed), and what every finding has
-findings.*                      ``log10_lr`` and ``bounds`` (null without calibration), ``score`` (raw, larger = more
-                                suspicious), ``reasons`` (``code``, ``text``) and ``cues`` by name
+findings.*                      ``log10_lr`` and ``bounds`` (null without calibration; the ratio lies within them,
+                                ``at_bound`` where it was cut off), ``verbal`` (the ratio in words, ENFSI 2015) and the
+                                ``propositions`` that it compares; ``decide`` (the ratios at which a status is claimed),
+                                ``reached_by`` (shares of the calibration's ``suspicious`` and ``innocent`` clips that
+                                reach this ratio, and the ``groups`` behind them); ``conditions`` (how well the clip
+                                could be measured); ``explanations`` (innocent ones that fit, to be ruled out);
+                                ``score`` (raw, larger = more suspicious), ``reasons`` and ``cues`` by name
 findings.*.cues.*               ``score``, ``log10_lr``, ``log10_share`` (what it adds to the score of the finding,
                                 which is the sum of these and a constant; null where it enters no sum), ``summary``,
-                                ``frames_s``, ``version``, ``abstained`` (reasons) and ``details``
+                                ``frames_s``, ``version``, ``abstained`` and ``details``
+findings.*.reasons[],           ``code`` (stable), ``text`` and ``remedy`` (what the user can do; empty where the reason
+findings.*.cues.*.abstained[]   is no abstention)
 segments[]                      ``start_s``, ``end_s``, ``finding``, ``log10_lr``, ``score``, ``summary``
 triage                          for ranking an archive, larger = look first; null where nothing could be examined
 timeline.*                      ``unit``, ``times_s`` and ``values``, which are null where there is none
@@ -42,6 +49,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from lipaccord.files import write_text
+from lipaccord.propositions import PROPOSITIONS, in_words
 from lipaccord.records import Analysis, Evidence, Finding, Reason, Segment
 
 SCHEMA = "lipaccord/analysis/1"
@@ -81,7 +89,7 @@ def _value(value: object, name: str = "") -> Any:
 
 
 def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
-    return [{"code": reason.code, "text": reason.text} for reason in reasons]
+    return [{"code": reason.code, "text": reason.text, "remedy": reason.remedy} for reason in reasons]
 
 
 def _cue(evidence: Evidence, share: float | None) -> dict[str, Any]:
@@ -103,11 +111,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
     if finding.name == "sync":
         nothing = dict.fromkeys(("offset_ms", "offset_interval_ms"))
         own = own | nothing if finding.status == "unrelated" else nothing | own
+    pair = PROPOSITIONS[finding.name]
+    own = {"conditions": {}, "at_bound": None, "reached_by": None, "decide": None} | own
     common = {
         "log10_lr": finding.log10_lr,
         "bounds": finding.bounds,
+        "verbal": None if finding.log10_lr is None else in_words(finding.name, finding.log10_lr),
+        "propositions": {"suspicious": pair.suspicious, "innocent": pair.innocent},
         "score": finding.score,
         "reasons": _reasons(finding.reasons),
+        "explanations": _reasons(finding.explanations),
         "cues": {cue.cue: _cue(cue, shares.get(cue.cue)) for cue in sorted(finding.cues, key=lambda cue: cue.cue)},
     }
     clash = own.keys() & {"status", *common}

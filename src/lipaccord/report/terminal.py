@@ -7,7 +7,7 @@ could steer a terminal or turn the direction of the text is shown as an escape. 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lipaccord.propositions import PROPOSITIONS, expectation, in_words, ratio_in_words
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lipaccord.records import Analysis, Clip, Evidence, Finding, FindingName, Segment
+    from lipaccord.records import Analysis, Clip, Evidence, Finding, Reason, Segment
 
 STATUS_WORDS = {
     "in_sync": ("in sync", "the mouth follows this speech"),
@@ -35,10 +37,6 @@ STATUS_WORDS = {
 
 QUIET_STATUSES = {"in_sync", "authentic_texture"}
 LOUD_STATUSES = {"unrelated", "partly_unrelated", "resynthesised"}
-HYPOTHESES: dict[FindingName, str] = {
-    "sync": "sound and mouth recorded apart, against together",
-    "resynthesis": "lower face synthesised, against camera original",
-}
 CUE_WORDS = {
     "splice": "lower face, learned traces",
     "swap": "whole face, learned traces",
@@ -95,16 +93,33 @@ def _offset_row(finding: Finding) -> Iterator[Row]:
     yield "offset", Text(f"{round(offset):+d} ms{spread} (+ = the sound comes late)")
 
 
-def _score_rows(finding: Finding) -> Iterator[Row]:
-    if finding.log10_lr is not None:
-        bounds = finding.bounds
-        backed = "" if bounds is None else f", within the bounds {bounds[0]:+.1f} to {bounds[1]:+.1f}"
-        yield "log10 LR", Text(f"{finding.log10_lr:+.2f}{backed}: {HYPOTHESES[finding.name]}")
-    elif finding.score is not None and "limit" in finding.details:
+def _score_rows(finding: Finding, base_rate: float | None) -> Iterator[Row]:
+    if finding.log10_lr is not None and finding.bounds is not None:
+        yield from _ratio_rows(finding, finding.log10_lr, finding.bounds, base_rate)
+    if finding.score is not None and "limit" in finding.details:
         usual, limit = finding.details["usual"], finding.details["limit"]
         yield "score", Text(f"{finding.score:.2f}; 5% of authentic clips exceed {usual:.2f}, 1% {limit:.2f}")
     elif finding.score is not None:
-        yield "score", Text(f"{finding.score:.3g} (raw score, not calibrated: larger = more suspicious)")
+        yield "score", Text(f"{finding.score:.3g} (larger = more suspicious)")
+
+
+def _ratio_rows(
+    finding: Finding, log10_lr: float, bounds: tuple[float, float], base_rate: float | None
+) -> Iterator[Row]:
+    """Show the likelihood ratio in numbers and in words, what it compares, and what it means at a base rate."""
+    pair = PROPOSITIONS[finding.name]
+    most = ", the most that the calibration backs" if finding.details.get("at_bound") else ""
+    yield (
+        "LR",
+        Text(f"{ratio_in_words(log10_lr)} (log10 {log10_lr:+.2f}; bounds {bounds[0]:+.2f} to {bounds[1]:+.2f}){most}"),
+    )
+    yield "LR", Text(f"in words (ENFSI 2015): {in_words(finding.name, log10_lr)}")
+    yield "compares", Text(f"that {pair.suspicious},")
+    yield "compares", Text(f"with that {pair.innocent}")
+    if base_rate is not None and "reached_by" in finding.details:
+        reached = finding.details["reached_by"]
+        shares = (reached["suspicious"], reached["innocent"])
+        yield "at large", Text(expectation(log10_lr, shares, tuple(reached["groups"]), base_rate))
 
 
 def _times(times: tuple[float, ...]) -> str:
@@ -173,19 +188,28 @@ def _resynthesis_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row
             yield "look at", Text(plain(f"{_times(cue.frames_s)} ({cue.cue})"))
 
 
-def _finding_rows(finding: Finding, segments: tuple[Segment, ...]) -> Iterator[Row]:
+def _remedies(reasons: Iterable[Reason]) -> list[str]:
+    """Remedies in the order of the reasons, each once."""
+    return [remedy for remedy in dict.fromkeys(reason.remedy for reason in reasons) if remedy]
+
+
+def _finding_rows(finding: Finding, segments: tuple[Segment, ...], base_rate: float | None) -> Iterator[Row]:
     name, meaning = STATUS_WORDS[finding.status]
     colour = "green" if finding.status in QUIET_STATUSES else "red" if finding.status in LOUD_STATUSES else "yellow"
     yield "finding", Text.assemble((name.upper(), f"bold {colour}"), ": ", meaning)
     yield from _offset_row(finding)
-    yield from _score_rows(finding)
+    yield from _score_rows(finding, base_rate)
     for reason in finding.reasons:
         yield "because", Text(plain(reason.text))
+    for remedy in _remedies(finding.reasons):
+        yield "remedy", Text(plain(remedy))
+    for explanation in finding.explanations:
+        yield "innocent?", Text(plain(explanation.text))
     own = [segment for segment in segments if segment.finding == finding.name]
     yield from _resynthesis_rows(finding, own) if finding.name == "resynthesis" else _sync_rows(finding, own)
 
 
-def _findings_table(analysis: Analysis) -> Table:
+def _findings_table(analysis: Analysis, base_rate: float | None) -> Table:
     table = Table(box=box.HORIZONTALS, show_header=False, pad_edge=False, expand=True)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(no_wrap=True, style="dim")
@@ -193,7 +217,7 @@ def _findings_table(analysis: Analysis) -> Table:
     for name, finding in analysis.findings.items():
         table.add_section()
         last = ("", "")
-        for label, text in _finding_rows(finding, analysis.segments):
+        for label, text in _finding_rows(finding, analysis.segments, base_rate):
             shown = (name if not last[0] else "", label if label != last[1] else "")
             table.add_row(*shown, text)
             last = (name, label)
@@ -213,20 +237,35 @@ def _face_lines(analysis: Analysis) -> Iterator[Text]:
 
 
 def _unjudged_lines(analysis: Analysis) -> Iterator[Text]:
-    """Say which cues abstained and why, unless the finding has just said so; those of resynthesis in one line."""
+    """Say which cues abstained, why and what helps, unless the finding has just said so."""
     for finding in analysis.findings.values():
         said = {reason.text for reason in finding.reasons}
         left = [cue for cue in finding.cues if {reason.text for reason in cue.abstained} - said]
-        if finding.name == "resynthesis" and left:
-            by_code: dict[str, list[str]] = {}
-            for cue in left:
-                by_code.setdefault(cue.abstained[0].code.replace("_", " "), []).append(cue.cue)
-            told = "; ".join(f"{', '.join(cues)} ({code})" for code, cues in by_code.items())
-            yield Text(plain(f"resynthesis: {told}"))
+        if finding.name == "resynthesis":
+            yield from _by_code(left, set(_remedies(finding.reasons)))
             continue
         for cue in left:
-            texts = [reason.text for reason in cue.abstained if reason.text not in said]
-            yield Text(plain(f"{cue.cue} ({finding.name}): {' '.join(texts)}"))
+            reasons = [reason for reason in cue.abstained if reason.text not in said]
+            texts, remedies = " ".join(reason.text for reason in reasons), "; ".join(_remedies(reasons))
+            yield Text(plain(f"{cue.cue} ({finding.name}): {texts} (remedy: {remedies})"))
+
+
+def _by_code(cues: list[Evidence], said: set[str]) -> Iterator[Text]:
+    """Name all cues that abstained on one line, by code; then each remedy that was not `said`, with its codes."""
+    names: dict[str, list[str]] = {}
+    codes: dict[str, list[str]] = {}
+    for cue in cues:
+        code = cue.abstained[0].code.replace("_", " ")
+        names.setdefault(code, []).append(cue.cue)
+        for_codes = codes.setdefault(cue.abstained[0].remedy, [])
+        if code not in for_codes:
+            for_codes.append(code)
+    if names:
+        told = "; ".join(f"{', '.join(of_code)} ({code})" for code, of_code in names.items())
+        yield Text(plain(f"resynthesis: {told}"))
+    for remedy, for_codes in codes.items():
+        if remedy not in said:
+            yield Text(plain(f"remedy ({', '.join(for_codes)}): {remedy}"))
 
 
 def _print_list(console: Console, title: str, lines: list[Text], style: str = "") -> None:
@@ -237,8 +276,15 @@ def _print_list(console: Console, title: str, lines: list[Text], style: str = ""
         console.print(Padding(line, (0, 0, 0, 2)), style=style, overflow="fold")
 
 
-def print_analysis(analysis: Analysis, console: Console) -> None:
+def print_analysis(analysis: Analysis, console: Console, base_rate: float | None = None) -> None:
     """Print what was examined, the findings with their reasons, and what could not be judged.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    console : rich.console.Console
+    base_rate : float, optional
+        Share of all clips that is altered, for saying what the ratios mean among many clips.
 
     Raises
     ------
@@ -250,7 +296,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     console.print(Text(plain(_size(clip))))
     for note in clip.notes:
         console.print(Text(plain(f"note: {note}"), style="yellow"), overflow="fold")
-    console.print(_findings_table(analysis))
+    console.print(_findings_table(analysis, base_rate))
     _print_list(console, "Faces", list(_face_lines(analysis)))
     _print_list(console, "Could not be judged", list(_unjudged_lines(analysis)))
     _print_list(console, "What this can't tell", [Text(plain(limit)) for limit in analysis.limits], "dim")
