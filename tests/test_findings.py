@@ -304,6 +304,13 @@ def test_resynthesis(score: float, status: str, words: str) -> None:
     assert bool(finding.explanations) == (score > USUAL)
 
 
+def test_beyond_the_limit_but_below_the_claim_is_told_from_what_some_authentic_clips_reach() -> None:
+    demanding = dataclasses.replace(CALIBRATION, decide=(-0.5, LIMIT + 1))
+    finding = resynthesis_finding([cue("blur", LIMIT + A_LITTLE)], COMBINATION, demanding, {})
+    assert finding.status == "inconclusive"
+    assert "further than in 99 of 100 authentic clips" in finding.reasons[0].text
+
+
 def test_a_face_that_departs_from_the_rest_has_innocent_explanations() -> None:
     texture = ["filter", "open_dubbing", "something_before_the_mouth"]
     for conditions, expected in (

@@ -230,6 +230,9 @@ def _texture(score: float, shares: Mapping[str, float], combination: Combination
     by = f", most of all by the {'cue' if len(telling) == 1 else 'cues'} {named}" if named else ""
     if claimed:
         text = f"the lower face departs from the rest further than in authentic clips{by}"
+    elif score > combination.limit:
+        text = f"the lower face departs from the rest further than in 99 of 100 authentic clips{by}, but not far enough"
+        text += " for the claim that the calibration backs"
     elif score > combination.usual:
         text = f"the lower face departs from the rest, but not beyond some authentic clips{by}"
     else:
