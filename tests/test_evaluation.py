@@ -91,6 +91,7 @@ def test_the_content_of_the_file(tmp_path: Path, bundle: Path, judge: Any) -> No
         "clips",
         "left_out",
         "not_cross_calibrated",
+        "weights_known",
         "rungs",
         "choices",
         "resynthesis",

@@ -64,6 +64,7 @@ def _made() -> Result:
         "clips": 13,
         "left_out": [HOSTILE_LINE, "row 4 (b.mp4): there is no file"],
         "rungs": rungs,
+        "weights_known": 0.25,
         "resynthesis": {"all": judged.pop("all"), "methods": judged},
         "cues": {name: {"all": figure(compared["all"], name), "methods": {}} for name in ("blur", "teeth")},
         "sync": {
@@ -140,11 +141,12 @@ def test_figures_are_those_of_the_result(text: str) -> None:
 def test_ratios_are_shown_twice_and_say_whose_groups_are_known(text: str) -> None:
     ratios = _made()["resynthesis"]["all"]
     crossed, own = ratios["cross_calibrated_lr"], ratios["bundle_lr"]
-    row = row_of(text, "all methods, cross-calibrated", 6)
+    row = row_of(text, "all methods, cross-calibrated", 7)
     assert row[1].startswith(f"{crossed['cllr']:.3f}")
     assert row[3] == f"{crossed['cllr_cal']:.3f}"
-    assert row[4:] == [f"{crossed['suspicious_below_1']:.1%}", f"{crossed['innocent_above_1']:.1%}"]
-    row = row_of(text, "all methods, as the bundle", 6)
+    assert row[4].startswith(f"{crossed['auc']:.3f}")
+    assert row[5:] == [f"{crossed['suspicious_below_1']:.1%}", f"{crossed['innocent_above_1']:.1%}"]
+    row = row_of(text, "all methods, as the bundle", 7)
     assert f"({own['known']:.0%} of them of groups that its calibration has seen)" in row[0]
     assert row[1].startswith(f"{own['cllr']:.3f}")
 
@@ -172,7 +174,7 @@ def test_ratios_that_are_not_there_have_no_row(tmp_path: Path) -> None:
         figures |= dict.fromkeys(figures)
     text = page(tmp_path, bare)
     assert "all methods, " not in text
-    assert row_of(text, f"{SHOWN}, original, cross-calibrated", 6)[1] != "-"
+    assert row_of(text, f"{SHOWN}, original, cross-calibrated", 7)[1] != "-"
 
 
 def test_hostile_names_are_shown_as_code_on_one_line(text: str) -> None:

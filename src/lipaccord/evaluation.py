@@ -68,6 +68,14 @@ def _known(bundle: Bundle, name: FindingName, group: str) -> bool:
     return calibration is not None and group_key(group) in calibration["population"]["groups"]
 
 
+def _weights_known(found: Survey, bundle: Bundle) -> float:
+    """Return the share of clips of groups that the weights of the bundle's cues were fitted on."""
+    fitted_on = set(bundle.resynthesis.get("groups", ()))
+    labelled = [one for one in found.examined if one.job.rung == ORIGINAL and one.clip.mouth != "unknown"]
+    known = sum(group_key(one.clip.group) in fitted_on for one in labelled)
+    return known / len(labelled) if labelled else 0.0
+
+
 def _ratios(finding: Finding | None) -> dict[str, float]:
     return {} if finding is None or finding.log10_lr is None else {finding.name: finding.log10_lr}
 
@@ -246,6 +254,7 @@ def evaluate(
             "clips": found.clips,
             "left_out": list(found.left_out),
             "not_cross_calibrated": {"sync": no_sync, "resynthesis": no_mouth},
+            "weights_known": _weights_known(found, loaded),
             "rungs": found.rungs,
             "choices": None
             if found.choices is None

@@ -29,7 +29,7 @@ METRICS: dict[str, Metric] = {
     "tpr_at_1_fpr": partial(tpr_at_fpr, fpr=0.01),
     "tpr_at_0.1_fpr": partial(tpr_at_fpr, fpr=0.001),
 }
-LR_METRICS: dict[str, Metric] = {"cllr": cllr, "cllr_min": cllr_min}
+LR_METRICS: dict[str, Metric] = {"cllr": cllr, "cllr_min": cllr_min, "auc": auc, "eer": eer}
 FOREHEAD = "forehead"
 ALL = "all"
 
@@ -156,9 +156,9 @@ def ratio_figure(comparison: Comparison, name: str, *, crossed: bool) -> dict[st
     Returns
     -------
     dict
-        ``cllr`` and ``cllr_min`` with their intervals, ``cllr_cal`` (their difference), and the weighted shares of
-        misleading ratios: ``suspicious_below_1`` and ``innocent_above_1``; ``known``, the share of clips of groups that
-        the bundle's calibration has seen.
+        ``cllr``, ``cllr_min``, ``auc`` and ``eer`` with their intervals, ``cllr_cal`` (the first less the second), the
+        weighted shares of misleading ratios, ``suspicious_below_1`` and ``innocent_above_1``, and ``known``, the share
+        of clips of groups that the bundle's calibration has seen.
     """
     lrs = {
         id(clip): found[name]

@@ -149,6 +149,11 @@ def print_evaluation(result: Mapping[str, Any], console: Console, base_rate: flo
         "after the best recalibration. Misleading: suspicious with LR < 1 / others with LR > 1. Known: share of clips "
         "of groups that the bundle's calibration has seen, which flatters it."
     )
+    if result["weights_known"]:
+        console.print(
+            f"The weights of the bundle's cues were fitted on {result['weights_known']:.0%} of these clips: the "
+            "figures of its resynthesis score are flattered, the cross-calibrated ones are not."
+        )
     for title, (_, figure) in heard.items():
         _print_statuses(f"Sync, {title}", figure, base_rate, console)
     _print_statuses("Resynthesis", score["all"], base_rate, console)

@@ -43,6 +43,10 @@ UNMATCHED = (
     "Encodes were NOT matched: synthesised clips were encoded once more than authentic ones, and part of every figure "
     "may be the encoder's."
 )
+KNOWN = (
+    "The weights of this bundle's cues were fitted on {share:.0%} of these clips, which flatters the figures of its "
+    "score and of its ratios; cross-calibrated ratios are made with weights that have not seen the clip's group."
+)
 SWEEP = (
     "The same clips after each treatment, all classes treated alike. Clips as they came are not matched in their "
     "encodes: compare a row with the first. Scored: suspicious / other. Highest: the largest log10 LR of a clip "
@@ -51,7 +55,15 @@ SWEEP = (
 )
 _SWEPT = ("scored", "AUC", "EER", "Cllr", "highest", "false alarms")
 _FIGURES = ("score", "suspicious / other", "AUC", "EER", "TPR at 5%", "1%", "0.1% FPR", "control")
-_RATIOS = ("likelihood ratios", "Cllr", "Cllr_min", "Cllr_cal", "suspicious with LR < 1", "others with LR > 1")
+_RATIOS = (
+    "likelihood ratios",
+    "Cllr",
+    "Cllr_min",
+    "Cllr_cal",
+    "AUC",
+    "suspicious with LR < 1",
+    "others with LR > 1",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ def _figure_row(name: str, figures: Mapping[str, Any]) -> list[str]:
 def _ratio_row(name: str, figures: Mapping[str, Any]) -> list[str]:
     shares = [_percent(figures[key]) for key in ("suspicious_below_1", "innocent_above_1")]
     costs = [_with_interval(figures, key) for key in ("cllr", "cllr_min")]
-    return [name, *costs, _number(figures["cllr_cal"]), *shares]
+    return [name, *costs, _number(figures["cllr_cal"]), _with_interval(figures, "auc"), *shares]
 
 
 def _percent(share: float | None) -> str:
@@ -177,6 +189,8 @@ def _resynthesis(result: Mapping[str, Any]) -> str:
     encodes = UNMATCHED
     if result["match_encodes"]:
         encodes = "Authentic clips went through the encode that is matched to each method, named beside it."
+    if result["weights_known"]:
+        encodes += f" {KNOWN.format(share=result['weights_known'])}"
     return "\n\n".join(
         (
             f"{encodes} The control tells the classes apart by the untouched forehead alone and should lie near 0.50.",
