@@ -456,6 +456,7 @@ def test_calibrate(calibrated: Calls, tmp_path: Path) -> None:
             "out": out,
             "work": None,
             "note": None,
+            "finding": None,
             "match_encodes": True,
             "processes": None,
             "bundle": None,
@@ -468,7 +469,13 @@ def test_calibrate(calibrated: Calls, tmp_path: Path) -> None:
 def test_the_options_of_calibrate(calibrated: Calls, tmp_path: Path) -> None:
     arguments = ["--work", "kept", "--note", "Parliament, 2019.", "--as-they-came", "--jobs", "1", "--bundle", "base"]
     assert run("calibrate", "m.csv", "--out", str(tmp_path / "bundle"), *arguments, "--end", "2").exit_code == 0
-    expected = {"work": Path("kept"), "note": "Parliament, 2019.", "match_encodes": False, "processes": 1}
+    expected = {
+        "work": Path("kept"),
+        "note": "Parliament, 2019.",
+        "finding": None,
+        "match_encodes": False,
+        "processes": 1,
+    }
     assert {name: calibrated[0][name] for name in expected} == expected
     assert (calibrated[0]["bundle"], calibrated[0]["settings"]) == (Path("base"), Settings(end_s=2.0))
 
