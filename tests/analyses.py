@@ -138,6 +138,7 @@ def analysis(*findings: Finding, **changes: Any) -> Analysis:
         triage=0.75,
         timeline={series.name: series for series in AGREEMENT.series},
         bundle={"version": "1", "name": "lipaccord", "sha256": "b" * 64},
+        settings={"landmarks": "mediapipe", "face": None, "end_s": None},
         settings_digest="0123456789abcdef",
         versions={"torch": "2.13.0", "av": "18.1.0"},
         limits=("It speaks of consistency, not of intent.",),

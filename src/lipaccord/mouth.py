@@ -170,9 +170,19 @@ def mouth_motion(track: FaceTrack) -> MouthMotion:
     if track.depth is not None:
         yaw = pose[:, 0]
     valid, exclusions = _exclude(track, yaw, pose[:, 1], size)
-    place = {point: k for k, point in enumerate(layout.lips)}
-    pairs = [(place[upper], place[lower]) for upper, lower in layout.inner_lip_pairs]
-    opening = np.mean([np.linalg.norm(lips[:, a] - lips[:, b], axis=1) for a, b in pairs], axis=0)
-    right, left = (place[point] for point in layout.mouth_corners)
+    right, left = (layout.lips.index(point) for point in layout.mouth_corners)
     width = np.linalg.norm(lips[:, right] - lips[:, left], axis=1)
+    opening = opening_of(lips, layout)
     return MouthMotion(track.times_s, lips, layout.native_lips, opening, width, pose, size, valid, exclusions)
+
+
+def opening_of(lips: FloatArray, layout: LandmarkLayout) -> FloatArray:
+    """Return the inner-lip aperture of lips [shape=(..., K, 2)]: the mean distance of the points that face each other.
+
+    Returns
+    -------
+    ndarray of float32 [shape=(...)]
+    """
+    upper, lower = ([layout.lips.index(pair[side]) for pair in layout.inner_lip_pairs] for side in (0, 1))
+    opening: FloatArray = np.linalg.norm(lips[..., upper, :] - lips[..., lower, :], axis=-1).mean(axis=-1)
+    return opening

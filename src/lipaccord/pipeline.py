@@ -1,4 +1,4 @@
-"""analyze(path) -> Analysis: the one place that knows the order of the stages.
+"""analyze(path) -> Analysis, examine(path) -> with what it was made from: the one place that knows the order.
 
 The picture is decoded once; landmarks and texture are taken frame by frame as it streams by. With more than one thread,
 decoding, landmarks and texture run as an assembly line beside the sound; each stage still sees every frame in
@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,12 @@ from lipaccord.faces import FaceTracker, StoredTracker
 from lipaccord.findings import LIMITS, nothing_to_examine, resynthesis_finding, sync_finding, triage
 from lipaccord.landmarks import load_backend, replay
 from lipaccord.media import ClipReader, open_clip
-from lipaccord.mouth import MIN_INTEROCULAR_PX, mouth_motion
+from lipaccord.mouth import MIN_INTEROCULAR_PX, mouth_motion, opening_of
 from lipaccord.predictor import Predictor, load_predictor
 from lipaccord.records import (
     Analysis,
     Evidence,
+    Examination,
     FaceSummary,
     FaceTrack,
     Finding,
@@ -61,6 +63,7 @@ from lipaccord.splicing import Splicer, load_splicers
 from lipaccord.watch import FaceWatch
 
 LIBRARIES = ("av", "ai-edge-litert", "librosa", "numpy", "opencv-python", "scipy", "silero-vad", "torch")
+OPENING_UNIT = "inter-ocular distances"
 MIN_MOUTH_FRAMES = 10  # measurable, for a face to be examined at all
 _UNMEASURABLE = Reason(
     "no_measurable_mouth",
@@ -79,8 +82,9 @@ Progress = Callable[[float], None]
 
 @dataclass(slots=True)
 class _Watched:
-    """What was taken from the picture: face tracks and what was measured of them, by key."""
+    """What was taken from the picture: its times, face tracks and what was measured of them, by key."""
 
+    times_s: list[float] = field(default_factory=list)
     tracks: dict[int, FaceTrack] = field(default_factory=dict)
     faces: dict[int, FaceWatch] = field(default_factory=dict)
 
@@ -92,6 +96,7 @@ def _watch(
     watched = _Watched()
     pending: deque[Future[None]] = deque()
     for frame in frames:
+        watched.times_s.append(frame.time_s)
         for sighting in tracker.feed(frame):
             if sighting.key not in watched.faces:
                 watched.faces[sighting.key] = FaceWatch(layout, load_probes())
@@ -217,11 +222,15 @@ def _summaries(tracks: dict[int, FaceTrack], examined: _Candidate | None) -> tup
     )
 
 
-def _timeline(tracks: Tracks, findings: tuple[Finding, Finding]) -> dict[str, Series]:
+def _timeline(tracks: Tracks, predictor: Predictor, findings: tuple[Finding, Finding]) -> dict[str, Series]:
     """Every series for plotting, by name."""
-    mouth, activity = tracks.mouth, tracks.activity
+    mouth, activity, clock_s = tracks.mouth, tracks.activity, tracks.prediction.times_s
+    measure = partial(opening_of, layout=tracks.face.layout)
+    predicted, spread = predictor.opening(tracks.prediction, mouth, measure)
     series = [
-        Series("mouth.opening", "inter-ocular distances", mouth.times_s, mouth.opening),
+        Series("mouth.opening", OPENING_UNIT, mouth.times_s, mouth.opening),
+        Series("mouth.opening_predicted", OPENING_UNIT, clock_s, predicted),
+        Series("mouth.opening_predicted_spread", OPENING_UNIT, clock_s, spread),
         Series("mouth.yaw", "degrees", mouth.times_s, mouth.pose_deg[:, 0]),
         Series("speech.activity", "probability of speech", activity.times_s, activity.probability),
         Series("speech.level", "dB relative to full scale", activity.times_s, activity.level_db),
@@ -289,6 +298,36 @@ def analyze(
     >>> analysis.findings["sync"].status
     'in_sync'
     """
+    return examine(
+        path,
+        settings=settings,
+        bundle=bundle,
+        weights=weights,
+        tracks=tracks,
+        save_tracks=save_tracks,
+        threads=threads,
+        progress=progress,
+    ).analysis
+
+
+def examine(
+    path: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    bundle: Path | None = None,
+    weights: Path | None = None,
+    tracks: Path | None = None,
+    save_tracks: Path | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> Examination:
+    """Examine one clip as `analyze` does, and return what the analysis was made from too; the arguments are the same.
+
+    Raises
+    ------
+    MediaError, BackendMissing, BundleError, SettingsError, TracksError
+        As for `analyze`.
+    """
     chosen = settings or Settings()
     if threads < 1:
         raise SettingsError(f"threads = {threads} is out of range; at least 1 is needed")
@@ -307,7 +346,7 @@ def analyze(
         frames = stack.enter_context(prefetched(reader.frames(), threads))
         watched = _watch(_reported(frames, reader, progress), tracker, backend.layout, line)
         predictor, features, activity = hearing.result()
-        clip = reader.clip()
+        clip, sound = reader.clip(), reader.sound()
     if save_tracks is not None:
         replay.save_tracks(save_tracks, clip.sha256, backend, list(watched.tracks.values()))
     usable = {key: mouth_motion(track) for key, track in watched.tracks.items()}
@@ -320,12 +359,14 @@ def analyze(
     common: dict[str, Any] = {
         "clip": clip,
         "bundle": {"name": loaded.name, "version": loaded.version, "sha256": loaded.sha256},
+        "settings": asdict(chosen),
         "settings_digest": chosen.digest,
         "versions": _versions(backend),
         "limits": LIMITS,
     }
+    times_s, faces = np.asarray(watched.times_s), tuple(watched.tracks.values())
     if not candidates:
-        return _no_face(watched, common)
+        return Examination(_no_face(watched, common), times_s, sound, faces, None, None)
     examined = _examined(candidates, chosen, activity, reference)
     splicers = load_splicers(loaded.files["splice.safetensors"])
     measured = _measured(examined, watched.faces[examined.key], splicers, activity)
@@ -335,7 +376,10 @@ def analyze(
         sync_finding(evidence["sync"], calibrations.get("sync"), conditions),
         _resynthesis(evidence, combination, calibrations, conditions),
     )
-    return _conclude(measured, evidence, findings, _summaries(watched.tracks, examined), common)
+    summaries, timeline = _summaries(watched.tracks, examined), _timeline(measured, predictor, findings)
+    analysis = _conclude(evidence, findings, summaries, timeline, common)
+    predicted_lips = predictor.lips(examined.prediction, examined.mouth)
+    return Examination(analysis, times_s, sound, faces, measured, predicted_lips)
 
 
 def _no_face(watched: _Watched, common: dict[str, Any]) -> Analysis:
@@ -353,10 +397,10 @@ def _no_face(watched: _Watched, common: dict[str, Any]) -> Analysis:
 
 
 def _conclude(
-    tracks: Tracks,
     evidence: Mapping[str, Evidence],
     findings: tuple[Finding, Finding],
     faces: tuple[FaceSummary, ...],
+    timeline: dict[str, Series],
     common: dict[str, Any],
 ) -> Analysis:
     """Put the result together."""
@@ -367,7 +411,7 @@ def _conclude(
         findings={"sync": sync, "resynthesis": resynthesis},
         segments=tuple(sorted(segments, key=lambda segment: segment.interval)),
         triage=triage(sync, resynthesis),
-        timeline=_timeline(tracks, findings),
+        timeline=timeline,
         **common,
     )
 

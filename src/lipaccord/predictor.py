@@ -14,7 +14,7 @@ thread in blocks of fixed size, so that the result depends neither on the machin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ BLOCK = 1000  # frames of output at a time, with
 CONTEXT = 150  # frames heard on either side of it
 MAX_GAP_S = 0.15  # observed points are interpolated over no longer gap
 LOG_SPREAD_RANGE = (-3.0, 2.0)
+STEP = 0.1  # deviations of a component, for the slope of the opening
 RIDGE = 1e-2  # keeps components apart where a layout has fewer lip points than the basis
 
 
@@ -149,6 +150,12 @@ class LipBasis:
         result: FloatArray = (components / self.scale).astype(np.float32)
         return result
 
+    def lips(self, components: FloatArray, native_lips: tuple[int, ...]) -> FloatArray:
+        """Return the lips that z-scored components [shape=(N, C)] stand for, off their mean [shape=(N, K, 2)]."""
+        vectors = self.vectors[:, list(native_lips)].reshape(len(self.scale), -1)
+        off = (components * self.scale) @ vectors
+        return off.reshape(len(components), len(native_lips), 2).astype(np.float32, copy=False)
+
 
 def on_clock(times_s: TimeArray, values: FloatArray, valid: NDArray[np.bool_], clock_s: TimeArray) -> FloatArray:
     """Interpolate values [shape=(T, C)] to the audio clock [shape=(N, C)].
@@ -218,6 +225,37 @@ class Predictor:
             MouthPrediction(features.times_s, mean, spread, self.observe(features.times_s, mouth), self.weights)
             for mouth in mouths
         ]
+
+    def lips(self, prediction: MouthPrediction, mouth: MouthMotion) -> FloatArray:
+        """Return the predicted lips in the frame of reference of `mouth.lips`, about their mean there.
+
+        Returns
+        -------
+        ndarray of float32 [shape=(N, K, 2)]
+            On the clock of the prediction.
+        """
+        usual = np.nanmean(mouth.lips[mouth.valid], axis=0)
+        lips: FloatArray = usual + self.basis.lips(prediction.mean, mouth.native_lips)
+        return lips
+
+    def opening(
+        self, prediction: MouthPrediction, mouth: MouthMotion, measure: Callable[[FloatArray], FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the predicted opening of the mouth and its standard deviation [shapes=(N,)].
+
+        The deviation is that of the components, taken as independent, to first order about the usual mouth.
+
+        Parameters
+        ----------
+        prediction : MouthPrediction
+        mouth : MouthMotion
+        measure : callable
+            Takes lips [shape=(..., K, 2)] to their opening, as `mouth.opening_of` does.
+        """
+        usual = np.nanmean(mouth.lips[mouth.valid], axis=0)
+        steps = self.basis.lips(np.eye(len(self.basis.scale), dtype=np.float32) * STEP, mouth.native_lips)
+        slopes = (measure(usual + steps) - measure(usual)) / STEP
+        return measure(self.lips(prediction, mouth)), np.hypot.reduce(prediction.spread * slopes, axis=1)
 
     def observe(self, clock_s: TimeArray, mouth: MouthMotion) -> FloatArray:
         """Return the observed components on the audio clock [shape=(N, C)]."""

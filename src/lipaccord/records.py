@@ -912,6 +912,8 @@ class Analysis:
     timeline : dict of str to Series
     bundle : dict
         Name, version and SHA-256 of the bundle that was used.
+    settings : dict
+        Every setting by name: what it takes to repeat the examination.
     settings_digest : str
     versions : dict of str to str
     limits : tuple of str
@@ -925,6 +927,7 @@ class Analysis:
     triage: float | None
     timeline: dict[str, Series]
     bundle: dict[str, str]
+    settings: dict[str, Any]
     settings_digest: str
     versions: dict[str, str]
     limits: tuple[str, ...]
@@ -937,6 +940,44 @@ class Analysis:
 
     def __str__(self) -> str:
         return "; ".join(str(finding) for finding in self.findings.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """An analysis with what it was made from, for whoever shows the evidence.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    frame_times_s : ndarray of float64 [shape=(F,)]
+        Of every picture examined.
+    sound : Sound
+    faces : tuple of FaceTrack
+        In order of appearance.
+    tracks : Tracks or None
+        Of the face examined; None where there is none.
+    predicted_lips : ndarray of float32 [shape=(N, K, 2)] or None
+        The lips that the speech asks for, on the clock of the prediction, in the frame of reference of
+        `MouthMotion.lips`.
+    """
+
+    analysis: Analysis
+    frame_times_s: TimeArray
+    sound: Sound
+    faces: tuple[FaceTrack, ...]
+    tracks: Tracks | None
+    predicted_lips: FloatArray | None
+
+    def __post_init__(self) -> None:
+        _freeze_times(self, "frame_times_s")
+        if (self.tracks is None) != (self.predicted_lips is None):
+            raise ValueError("the lips are predicted for the face examined, and for no other")
+        if self.tracks is not None:
+            shape = (len(self.tracks.prediction.times_s), self.tracks.mouth.lips.shape[1], 2)
+            _freeze(self, "predicted_lips", np.float32, shape)
+
+    def __repr__(self) -> str:
+        return f"Examination({self.analysis}; {len(self.frame_times_s)} pictures, {len(self.faces)} faces)"
 
 
 class LandmarkBackend(Protocol):

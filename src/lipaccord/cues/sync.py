@@ -166,6 +166,7 @@ class SyncCue:
         return {
             "examined_s": examined_s,
             "lag": lag,
+            "zero_s": reference.zero_s,
             "offset_s": peak_s - reference.zero_s,
             "offset_low_s": low - reference.zero_s,
             "offset_high_s": high - reference.zero_s,

@@ -27,8 +27,8 @@ findings.*.cues.*.abstained[]   is no abstention)
 segments[]                      ``start_s``, ``end_s``, ``finding``, ``log10_lr``, ``score``, ``summary``
 triage                          for ranking an archive, larger = look first; null where nothing could be examined
 timeline.*                      ``unit``, ``times_s`` and ``values``, which are null where there is none
-bundle, settings_digest,        what it takes to repeat the examination
-versions
+bundle, settings,               what it takes to repeat the examination: identity of the bundle, every setting,
+settings_digest, versions       versions
 limits[]                        what the examination can't tell
 ==============================  ================================================================================
 
@@ -172,6 +172,7 @@ def analysis_to_dict(analysis: Analysis) -> dict[str, Any]:
             "triage": analysis.triage,
             "timeline": timeline,
             "bundle": dict(sorted(analysis.bundle.items())),
+            "settings": analysis.settings,
             "settings_digest": analysis.settings_digest,
             "versions": dict(sorted(analysis.versions.items())),
             "limits": analysis.limits,
