@@ -86,12 +86,13 @@ PART_OF: dict[str, str] = {
 }
 """Private modules, and the stage of which each is a part: the law sees the two as one."""
 
-PLUGINS = ("cues", "landmarks")
-"""Packages of plug-ins: the package may name each of its modules, and each of them the package."""
+PLUGINS = ("cues", "landmarks", "report")
+"""Packages of plug-ins or writers: the package may name each of its modules, and each of them the package."""
 
 SHARED: dict[str, str] = {
     "landmarks.layouts": "the index tables of a layout serve every backend that gives it",
     "landmarks.squares": "the geometry of turned squares serves every backend",
+    "report.wording": "all reports use the same words, and show names from outside in the same harmless way",
     "cues.reasons": "one code, wording and remedy for what several cues lack",
 }
 """Modules of a plug-in package that all its plug-ins may import, and why."""
@@ -104,11 +105,7 @@ WITHIN_A_LAYER: dict[tuple[str, str], str] = {
     ("crops", "views"): "a crop is laid level as a view is",
     ("splicing", "crops"): "the networks are those of the scopes of the crops",
     ("media", "sound"): "one decode gives both, and puts the sound on the clock of the pictures",
-    ("report.evaluation", "report.terminal"): "both show names from outside in the same harmless way",
-    ("report.plots", "report.terminal"): "both show names from outside in the same harmless way",
-    ("report.validation", "report.terminal"): "both show names from outside in the same harmless way",
     ("report.validation", "report.plots"): "the page shows the plots",
-    ("report.selftest", "report.terminal"): "both show names from outside in the same harmless way",
 }
 """Importer and imported of one layer, and why."""
 

@@ -24,7 +24,8 @@ from lipaccord import records
 from lipaccord.cues import RESYNTHESIS_CUES
 from lipaccord.propositions import PROPOSITIONS, expectation, in_words
 from lipaccord.records import Analysis, Finding, FindingName, Interval, Reason
-from lipaccord.report.terminal import CUE_WORDS, STATUS_WORDS, plain, print_analysis, print_pairs
+from lipaccord.report.terminal import print_analysis, print_pairs
+from lipaccord.report.wording import CUE_WORDS, STATUS_WORDS, plain
 
 NOT_USED = re.compile(r"fake|probab|confiden|malicious|tamper", re.IGNORECASE)
 

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
 
 def fail(message: str, code: ExitCode) -> NoReturn:
     """End with one line on standard error."""
-    from lipaccord.report.terminal import plain
+    from lipaccord.report.wording import plain
 
     typer.echo(f"lipaccord: {plain(message)}", err=True)
     raise typer.Exit(code)
@@ -139,7 +139,7 @@ def showing_progress(*, shown: bool, announced: bool = False) -> Iterator[Callab
 
 def complain(lines: Iterable[str]) -> None:
     """Say on standard error what was left out, one line each."""
-    from lipaccord.report.terminal import plain
+    from lipaccord.report.wording import plain
 
     for line in lines:
         typer.echo(f"lipaccord: {plain(line)}", err=True)

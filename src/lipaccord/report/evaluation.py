@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lipaccord.findings import FLAGGED
 from lipaccord.propositions import flagged_in_words
-from lipaccord.report.terminal import plain
+from lipaccord.report.wording import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

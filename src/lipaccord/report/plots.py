@@ -35,7 +35,7 @@ from scipy.special import ndtri
 from lipaccord import metrics
 from lipaccord.files import write_text
 from lipaccord.metrics import Scores, Values
-from lipaccord.report.terminal import plain
+from lipaccord.report.wording import plain
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -1,6 +1,6 @@
 """The result of a self-test as a table for people, on a console of rich.
 
-Conventions: the path of the clip is data and is shown like in `terminal`. Nothing depends on colour.
+Conventions: the path of the clip is data and is shown like in `wording`. Nothing depends on colour.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lipaccord.report.terminal import plain
+from lipaccord.report.wording import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

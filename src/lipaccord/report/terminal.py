@@ -7,7 +7,7 @@ could steer a terminal or turn the direction of the text is shown as an escape. 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -17,72 +17,27 @@ from rich.table import Table
 from rich.text import Text
 
 from lipaccord.propositions import PROPOSITIONS, expectation, in_words, ratio_in_words
+from lipaccord.report.wording import (
+    CUE_WORDS,
+    LOUD_STATUSES,
+    QUIET_STATUSES,
+    STATUS_WORDS,
+    plain,
+    remedies,
+    size_in_words,
+    standing_out,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lipaccord.records import Analysis, Clip, Evidence, Finding, Reason, Segment
-
-STATUS_WORDS = {
-    "in_sync": ("in sync", "the mouth follows this speech"),
-    "offset": ("offset", "the mouth follows this speech, but the sound comes too late or too early"),
-    "unrelated": ("unrelated", "the mouth does not follow this speech at any offset examined"),
-    "partly_unrelated": ("partly unrelated", "in some stretches the mouth does not follow this speech"),
-    "authentic_texture": ("authentic texture", "the lower face looks as sharp as the rest of the face suggests"),
-    "resynthesised": ("mouth re-synthesised", "the lower face does not match the rest of the same face"),
-    "inconclusive": ("inconclusive", "it was measured, but the measure decides nothing"),
-    "not_examinable": ("not examinable", "there is too little to judge by"),
-}
-"""A short name for each status, and what it says."""
-
-QUIET_STATUSES = {"in_sync", "authentic_texture"}
-LOUD_STATUSES = {"unrelated", "partly_unrelated", "resynthesised"}
-CUE_WORDS = {
-    "splice": "lower face, learned traces",
-    "swap": "whole face, learned traces",
-    "blur": "sharpness of the lower face",
-    "teeth": "sharpness of the teeth",
-    "flicker": "texture from frame to frame",
-    "noise": "noise from frame to frame",
-    "reuse": "mouths shown again or frozen",
-    "boundary": "edge of a mask",
-    "occlusion": "what passes the mouth",
-    "face": "face against hair and neck",
-    "smoothness": "tremble of the lips",
-    "retiming": "timing (beside the score)",
-}
-"""What each cue of the resynthesis finding looks at; short enough for a line of 80 columns."""
+    from lipaccord.records import Analysis, Evidence, Finding, Segment
 
 MAX_SEGMENTS = 4
 MAX_TIMES = 5
 SMALLEST_SHOWN = 0.005  # of a share
 
 Row = tuple[str, Text]
-
-
-def plain(text: str) -> str:
-    r"""Return `text` on one line, with everything unprintable as a visible escape.
-
-    That takes in control characters, escape sequences, marks that turn the direction of the text, and
-    bytes of a path that are no text (``\xff``).
-    """
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    if "\udc80" <= char <= "\udcff":  # how Python passes on a byte of a path that is no UTF-8
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def _size(clip: Clip) -> str:
-    video, audio = clip.video, clip.audio
-    rate = "" if video.counted_rate_hz is None else f" at {video.counted_rate_hz:.4g} frames a second"
-    variable = " (variable)" if video.variable_rate else ""
-    return (
-        f"{clip.duration_s:.1f} s; {video.width} x {video.height} {video.codec}{rate}{variable}; "
-        f"sound {audio.codec}, {audio.sample_rate_hz / 1000:g} kHz {audio.layout}"
-    )
 
 
 def _offset_row(finding: Finding) -> Iterator[Row]:
@@ -145,19 +100,6 @@ def _sync_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row]:
     yield from _look_rows(finding, segments)
 
 
-def _standing_out(finding: Finding, shares: dict[str, float]) -> list[Evidence]:
-    """Pick the cues that the finding names as its reasons, and those beside its score that exceed their own limit."""
-    from lipaccord.findings import MAX_NAMED, TELLING
-
-    raising = sorted((cue for cue in finding.cues if shares.get(cue.cue, 0.0) > TELLING), key=lambda c: -shares[c.cue])
-    beside = [
-        cue
-        for cue in finding.cues
-        if cue.cue not in shares and cue.score is not None and cue.score > cue.details.get("limit", math.inf)
-    ]
-    return raising[:MAX_NAMED] + beside
-
-
 def _cue_rows(finding: Finding, shares: dict[str, float]) -> Iterator[Row]:
     """One line a cue, the largest share first, then those that have none."""
     scores = {cue.cue: cue.score for cue in finding.cues if cue.score is not None}
@@ -175,22 +117,17 @@ def _resynthesis_rows(finding: Finding, segments: list[Segment]) -> Iterator[Row
     """Show every cue on a line, and sentences and times for those that stand out."""
     shares: dict[str, float] = finding.details.get("shares", {})
     yield from _cue_rows(finding, shares)
-    standing_out = _standing_out(finding, shares)
-    for cue in standing_out:
+    telling = standing_out(finding, shares)
+    for cue in telling:
         yield "measured", Text(plain(cue.summary))
-    stretches = [(segment, cue) for cue in standing_out for segment in cue.segments][:MAX_SEGMENTS]
+    stretches = [(segment, cue) for cue in telling for segment in cue.segments][:MAX_SEGMENTS]
     for segment, cue in stretches:
         yield "look at", Text(plain(f"{segment.interval} ({cue.cue})"))
     if len(segments) > len(stretches):
         yield "look at", Text(f"other stretches: {len(segments) - len(stretches)}, in the JSON under segments")
-    for cue in standing_out:
+    for cue in telling:
         if cue.frames_s:
             yield "look at", Text(plain(f"{_times(cue.frames_s)} ({cue.cue})"))
-
-
-def _remedies(reasons: Iterable[Reason]) -> list[str]:
-    """Remedies in the order of the reasons, each once."""
-    return [remedy for remedy in dict.fromkeys(reason.remedy for reason in reasons) if remedy]
 
 
 def _finding_rows(finding: Finding, segments: tuple[Segment, ...], base_rate: float | None) -> Iterator[Row]:
@@ -201,7 +138,7 @@ def _finding_rows(finding: Finding, segments: tuple[Segment, ...], base_rate: fl
     yield from _score_rows(finding, base_rate)
     for reason in finding.reasons:
         yield "because", Text(plain(reason.text))
-    for remedy in _remedies(finding.reasons):
+    for remedy in remedies(finding.reasons):
         yield "remedy", Text(plain(remedy))
     for explanation in finding.explanations:
         yield "innocent?", Text(plain(explanation.text))
@@ -242,12 +179,12 @@ def _unjudged_lines(analysis: Analysis) -> Iterator[Text]:
         said = {reason.text for reason in finding.reasons}
         left = [cue for cue in finding.cues if {reason.text for reason in cue.abstained} - said]
         if finding.name == "resynthesis":
-            yield from _by_code(left, set(_remedies(finding.reasons)))
+            yield from _by_code(left, set(remedies(finding.reasons)))
             continue
         for cue in left:
             reasons = [reason for reason in cue.abstained if reason.text not in said]
-            texts, remedies = " ".join(reason.text for reason in reasons), "; ".join(_remedies(reasons))
-            yield Text(plain(f"{cue.cue} ({finding.name}): {texts} (remedy: {remedies})"))
+            texts, helps = " ".join(reason.text for reason in reasons), "; ".join(remedies(reasons))
+            yield Text(plain(f"{cue.cue} ({finding.name}): {texts} (remedy: {helps})"))
 
 
 def _by_code(cues: list[Evidence], said: set[str]) -> Iterator[Text]:
@@ -293,7 +230,7 @@ def print_analysis(analysis: Analysis, console: Console, base_rate: float | None
     """
     clip = analysis.clip
     console.print(Text(plain(PurePath(clip.path).name), style="bold"), overflow="fold")
-    console.print(Text(plain(_size(clip))))
+    console.print(Text(plain(size_in_words(clip))))
     for note in clip.notes:
         console.print(Text(plain(f"note: {note}"), style="yellow"), overflow="fold")
     console.print(_findings_table(analysis, base_rate))

@@ -17,7 +17,7 @@ from lipaccord.metrics import Values
 from lipaccord.propositions import PROPOSITIONS
 from lipaccord.records import FindingName
 from lipaccord.report import plots
-from lipaccord.report.terminal import plain
+from lipaccord.report.wording import plain
 
 PAGE, FOLDER = "validation.md", "plots"
 PLOTS = {"tippett": plots.tippett, "ece": plots.ece, "reliability": plots.reliability, "det": plots.det}
