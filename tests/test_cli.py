@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -11,14 +12,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 import lipaccord
 from analyses import UNRELATED, analysis
 from lipaccord import cli, errors
+from lipaccord.comparison import Check, Verification
 from lipaccord.console import ExitCode
-from lipaccord.records import Analysis
+from lipaccord.records import Analysis, Examination, Sound
 from lipaccord.report.json import to_text
 from lipaccord.settings import Settings
 from lipaccord.treatments import TREATMENTS
@@ -40,25 +43,30 @@ def stub(monkeypatch: pytest.MonkeyPatch, module: str, function: str, replacemen
     monkeypatch.setattr(lipaccord, module, stand_in, raising=False)
 
 
+def examined(made: Analysis) -> Examination:
+    """Return an examination without a face."""
+    return Examination(made, np.zeros(1), Sound(np.zeros(0, np.float32), 16_000, 0.0), (), None, None)
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Replace the pipeline; return what it was called with."""
     made: Calls = []
 
-    def analyze(path: str, **options: Any) -> Analysis:
+    def examine(path: str, **options: Any) -> Examination:
         options["progress"](0.5)
         made.append({"path": path, **options})
-        return analysis()
+        return examined(analysis())
 
-    stub(monkeypatch, "pipeline", "analyze", analyze)
+    stub(monkeypatch, "pipeline", "examine", examine)
     return made
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def analyze(path: str, **options: Any) -> Analysis:
+    def examine(path: str, **options: Any) -> Examination:
         raise error
 
-    stub(monkeypatch, "pipeline", "analyze", analyze)
+    stub(monkeypatch, "pipeline", "examine", examine)
 
 
 def test_the_table_goes_to_standard_output(calls: Calls) -> None:
@@ -103,11 +111,73 @@ def test_options_reach_the_pipeline(calls: Calls, tmp_path: Path) -> None:
     assert calls[0]["threads"] == 1
 
 
+def test_a_report_and_a_viewing_copy_are_made_of_the_examination(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[tuple[Any, ...]] = []
+    stub(monkeypatch, "reporting", "check_report", lambda *given, **options: made.append((given, options)))
+    monkeypatch.setattr(
+        sys.modules["lipaccord.reporting"],
+        "write_report",
+        lambda *given, **options: made.append((given, options)),
+        raising=False,
+    )
+    stub(monkeypatch, "annotating", "annotate", lambda *given, **options: made.append((given, options)))
+    report, assets, copy = tmp_path / "report.html", tmp_path / "assets", tmp_path / "copy.mp4"
+    arguments = ["--report", str(report), "--report-assets", str(assets), "--embed-video", "--annotate", str(copy)]
+    result = run("analyze", "clip.mp4", *arguments, "--base-rate", "0.01", "--threads", "1")
+    assert (result.exit_code, len(calls)) == (0, 1)
+    checked, written, annotated = made
+    assert checked == ((report, assets), {"embed_video": True})
+    options = {name: value for name, value in written[1].items() if name != "progress"}
+    assert written[0][0].analysis.clip == analysis().clip
+    assert written[0][1] == report
+    assert options == {"assets": assets, "embed_video": True, "base_rate": 0.01, "threads": 1}
+    assert annotated[0][0] == analysis().clip.path
+    assert annotated[0][2] == copy
+
+
+def test_the_analysis_is_kept_before_a_report_fails(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*given: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    stub(monkeypatch, "reporting", "write_report", full)
+    monkeypatch.setattr(sys.modules["lipaccord.reporting"], "check_report", lambda *_, **__: None, raising=False)
+    kept = tmp_path / "result.json"
+    result = run("analyze", "clip.mp4", "--json", str(kept), "--report", str(tmp_path / "report.html"))
+    assert result.exit_code == 2
+    assert "can't be written (No space left on device); name another place" in result.stderr
+    assert kept.read_text(encoding="utf-8") == to_text(analysis())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trouble"),
+    [
+        (["--embed-video"], "go with --report; add it"),
+        (["--report-assets", "assets"], "go with --report; add it"),
+        (["--report", "report.txt"], "name it .html or .pdf"),
+        (["--report", "report.pdf", "--embed-video"], "go with .html only"),
+        (["--report", "missing/report.html"], "can't be written"),
+        (["--report", "same.html", "--json", "same.html"], "would overwrite another file"),
+    ],
+)
+def test_what_can_not_be_made_is_refused_before_the_examination(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], trouble: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("analyze", "clip.mp4", *arguments)
+    assert result.exit_code == 2
+    assert trouble in result.stderr
+    assert calls == []
+
+
 @pytest.mark.parametrize("option", ["--base-rate", "--prior"])
 def test_a_base_rate_says_what_the_ratios_mean_among_many_clips(
     calls: Calls, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    stub(monkeypatch, "pipeline", "analyze", lambda path, **options: analysis(UNRELATED))
+    stub(monkeypatch, "pipeline", "examine", lambda path, **options: examined(analysis(UNRELATED)))
     told = " ".join(run("analyze", "clip.mp4", option, "0.001").stdout.split())
     assert "If 1 in 1,000 clips is altered" in told
     assert "clips is altered" not in " ".join(run("analyze", "clip.mp4").stdout.split())
@@ -148,6 +218,7 @@ def test_options_go_before_the_settings_file(calls: Calls, tmp_path: Path) -> No
         (errors.SimulationError, 2),
         (errors.EvaluationError, 2),
         (errors.CalibrationError, 2),
+        (errors.VerificationError, 2),
         (errors.LipAccordError, 2),
     ],
 )
@@ -190,6 +261,9 @@ def test_an_error_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) 
         ["calibrate", "manifest.csv"],
         ["calibrate", "--out", "bundle"],
         ["evaluate", "manifest.csv", "--out", "out", "--base-rate", "1.5"],
+        ["verify"],
+        ["verify", "report.json"],
+        ["verify", "report.json", "clip.mp4", "--threads", "0"],
     ],
 )
 def test_wrong_use(calls: Calls, arguments: list[str]) -> None:
@@ -264,9 +338,9 @@ def test_a_full_disk_is_one_line(calls: Calls, monkeypatch: pytest.MonkeyPatch, 
 STAND_IN = """
 import sys, types
 import lipaccord
-from analyses import UNRELATED, analysis
+from analyses import analysis
 sys.modules["lipaccord.pipeline"] = lipaccord.pipeline = types.ModuleType("lipaccord.pipeline")
-lipaccord.pipeline.analyze = lambda path, **options: analysis()
+lipaccord.pipeline.examine = lambda path, **options: types.SimpleNamespace(analysis=analysis())
 from lipaccord.cli import app
 sys.argv = ["lipaccord", "analyze", "clip.mp4", *sys.argv[1:]]
 app()
@@ -565,6 +639,105 @@ def test_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made == [("clip.mp4", options)]
 
 
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Replace the verification; a clip named bad is another one. Return what it was called with."""
+    made: Calls = []
+
+    def verify(report: Path, clip: Path, **options: Any) -> Verification:
+        options.pop("progress")(0.5)
+        made.append({"report": report, "clip": clip, **options})
+        good = "bad" not in clip.name
+        return Verification(good, (Check("clip", good, "the file \x1b[2J"),), ())
+
+    monkeypatch.setattr("lipaccord.verifying.verify", verify)
+    return made
+
+
+def test_verify(verified: Calls) -> None:
+    result = run("verify", "report.json", "clip.mp4")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("REPRODUCED")
+    assert "the file \\x1b[2J" in result.stdout
+    none = dict.fromkeys(("bundle", "weights", "tracks"))
+    assert verified == [{"report": Path("report.json"), "clip": Path("clip.mp4"), "threads": 2, **none}]
+    arguments = ["--bundle", "own", "--weights", "w", "--tracks", "t.npz", "--threads", "1"]
+    assert run("verify", "report.json", "clip.mp4", *arguments).exit_code == 0
+    options = {"bundle": Path("own"), "weights": Path("w"), "tracks": Path("t.npz"), "threads": 1}
+    assert {name: verified[1][name] for name in options} == options
+
+
+def test_verify_tells_a_difference_by_its_exit_code(verified: Calls, tmp_path: Path) -> None:
+    result = run("verify", "report.json", "bad.mp4", "--json", str(tmp_path / "out.json"))
+    assert result.exit_code == ExitCode.DIFFERS
+    assert result.stdout.startswith("NOT REPRODUCED")
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["reproduced"] is False
+
+
+def test_verify_writes_json_to_standard_output_alone(verified: Calls) -> None:
+    result = run("verify", "report.json", "clip.mp4", "--json", "-")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "schema": "lipaccord/verification/1",
+        "reproduced": True,
+        "checks": [{"name": "clip", "ok": True, "text": "the file \x1b[2J"}],
+        "differences": [],
+    }
+    assert "REPRODUCED" in result.stderr
+
+
+def test_verify_writes_a_request_for_a_time_stamp(verified: Calls, tmp_path: Path) -> None:
+    report, request = tmp_path / "report.json", tmp_path / "report.tsq"
+    report.write_bytes(b"{}")
+    result = run("verify", str(report), "clip.mp4", "--timestamp-request", str(request))
+    assert result.exit_code == 0
+    assert hashlib.sha256(b"{}").digest() in request.read_bytes()
+    assert "curl" in result.stdout
+    assert run("verify", str(report), "bad.mp4", "--timestamp-request", str(request)).exit_code == ExitCode.DIFFERS
+
+
+def test_verify_sums_up_the_manifest_of_the_clip(verified: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lipaccord.provenance.read_c2pa", lambda path: None)
+    result = run("verify", "report.json", "clip.mp4", "--c2pa")
+    assert "No C2PA manifest was found. That proves nothing" in result.stdout
+    assert json.loads(run("verify", "report.json", "clip.mp4", "--c2pa", "--json", "-").stdout)["c2pa"] is None
+
+
+def test_verify_says_before_the_work_which_extra_is_missing(
+    verified: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    report.write_bytes(b"{}")
+    for name in ("c2pa", "rfc3161_client"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for arguments in (["--c2pa"], ["--timestamp-request", str(tmp_path / "out.tsq")]):
+        result = run("verify", str(report), "clip.mp4", *arguments)
+        assert (result.exit_code, verified) == (ExitCode.MISSING, [])
+        assert "pip install 'lipaccord[provenance]'" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--timestamp-request"])
+@pytest.mark.parametrize("name", ["report.json", "clip.mp4", "tracks.npz"])
+def test_verify_never_overwrites_what_it_reads(verified: Calls, tmp_path: Path, option: str, name: str) -> None:
+    report, clip, tracks = (tmp_path / each for each in ("report.json", "clip.mp4", "tracks.npz"))
+    for path in (report, clip, tracks):
+        path.write_bytes(b"evidence")
+    result = run("verify", str(report), str(clip), "--tracks", str(tracks), option, str(tmp_path / name))
+    assert (result.exit_code, verified) == (ExitCode.USAGE, [])
+    assert "would overwrite" in result.stderr
+    assert (tmp_path / name).read_bytes() == b"evidence"
+
+
+def test_a_report_that_is_none_is_one_line(tmp_path: Path) -> None:
+    report = tmp_path / "report.pdf"
+    report.write_bytes(b"%PDF-1.7")
+    result = run("verify", str(report), "clip.mp4")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == (
+        f"lipaccord: the report {report} is neither JSON nor HTML; give the .json or .html that lipaccord wrote\n"
+    )
+
+
 def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     result = run("info")
@@ -580,14 +753,15 @@ def test_info(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_help_of_every_command_says_what_it_does() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("analyze", "train", "evaluate", "calibrate", "simulate", "self-test", "info"):
+    for command in ("analyze", "train", "evaluate", "calibrate", "simulate", "self-test", "verify", "info"):
         assert command in result.stdout
         assert run(command, "--help").exit_code == 0
     assert "Examine one clip" in result.stdout
 
 
 def test_exit_codes_are_those_of_the_contract() -> None:
-    assert (ExitCode.USAGE, ExitCode.MEDIA, ExitCode.MISSING, ExitCode.ROWS) == (2, 3, 4, 5)
+    codes = (ExitCode.USAGE, ExitCode.MEDIA, ExitCode.MISSING, ExitCode.ROWS, ExitCode.DIFFERS)
+    assert codes == (2, 3, 4, 5, 6)
 
 
 def test_json_of_a_path_with_stray_bytes_is_json(calls: Calls) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -196,3 +197,11 @@ def test_grey_pictures_come_back_in_their_size_and_the_same_every_time() -> None
     assert [picture.shape for picture in first] == [(33, 47)] * 4
     np.testing.assert_array_equal(first, second)
     assert np.abs(np.stack(first).astype(int) - np.stack(pictures)).mean() < 3
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(OSError, match="it is no regular file"):
+        encode(tmp_path / "pipe.mp4", frames(steady(3)))
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.mp4"]
+    assert (tmp_path / "pipe.mp4").is_fifo()

@@ -25,13 +25,16 @@ LAYERS = (
         "calibration",
         "calibration_reading",
         "combination",
+        "comparison",
         "corruptions",
         "course",
         "explanations",
         "interferers",
+        "lettering",
         "manifest",
         "metrics",
         "outlines",
+        "overlay",
         "pixels",
         "propositions",
         "regions",
@@ -40,6 +43,7 @@ LAYERS = (
         "rows",
         "settings",
         "shaping",
+        "strict_json",
         "usable",
     ),  # pure functions and values that several rooms share
     (
@@ -47,6 +51,7 @@ LAYERS = (
         "conditions",
         "crops",
         "cues",
+        "cutouts",
         "encoding",
         "faces",
         "findings",
@@ -60,14 +65,37 @@ LAYERS = (
         "sound",
         "speech",
         "splicing",
+        "strokes",
         "texture",
         "views",
     ),
-    ("cue_table", "dubbing", "judging", "painters", "reel", "treatments", "watch"),
-    ("harms",),
-    ("figures", "inventory", "matching", "pipeline", "report", "simulate"),
-    ("augmentation", "corpus", "examining", "selftest", "splices"),  # training and evaluation, from here
-    ("crossing", "heldout"),
+    (
+        "choosing",
+        "cue_table",
+        "dubbing",
+        "judging",
+        "looks",
+        "painters",
+        "reel",
+        "stills",
+        "strips",
+        "treatments",
+        "viewing",
+        "watch",
+    ),
+    ("harms", "sheets"),
+    ("figures", "inventory", "matching", "pipeline", "provenance", "report", "simulate"),
+    (
+        "augmentation",
+        "corpus",
+        "examining",
+        "panel",
+        "reporting",
+        "selftest",
+        "splices",
+        "verifying",
+    ),  # training and evaluation, from here
+    ("annotating", "crossing", "heldout"),
     ("card", "survey"),
     ("tables",),
     ("samples",),
@@ -82,6 +110,7 @@ PART_OF: dict[str, str] = {
     "_claims": "media",
     "_container": "media",
     "_picture": "media",
+    "_sparse": "media",
     "_tally": "media",
 }
 """Private modules, and the stage of which each is a part: the law sees the two as one."""
@@ -92,6 +121,7 @@ PLUGINS = ("cues", "landmarks", "report")
 SHARED: dict[str, str] = {
     "landmarks.layouts": "the index tables of a layout serve every backend that gives it",
     "landmarks.squares": "the geometry of turned squares serves every backend",
+    "report.values": "whatever is written as JSON is rounded alike",
     "report.wording": "all reports use the same words, and show names from outside in the same harmless way",
     "cues.reasons": "one code, wording and remedy for what several cues lack",
 }
@@ -106,6 +136,12 @@ WITHIN_A_LAYER: dict[tuple[str, str], str] = {
     ("splicing", "crops"): "the networks are those of the scopes of the crops",
     ("media", "sound"): "one decode gives both, and puts the sound on the clock of the pictures",
     ("report.validation", "report.plots"): "the page shows the plots",
+    ("report.html", "report.drawing"): "the page draws it",
+    ("report.html", "report.json"): "the page holds the analysis",
+    ("report.html", "report.seal"): "the page is sealed",
+    ("report.html", "report.told"): "the page says it",
+    ("report.seal", "report.json"): "a page carries the text that the JSON file has",
+    ("report.verification", "report.json"): "both are written as the same kind of text",
 }
 """Importer and imported of one layer, and why."""
 
@@ -125,10 +161,11 @@ RESERVED: dict[str, tuple[str, ...]] = {
     ),
     "silero_vad": ("speech",),
     "av": ("encoding", "media"),
+    "c2pa": ("provenance",),
     "typer": ("cli", "console"),
     "pickle": (),
     "socket": (),
-    "urllib": (),
+    "urllib": ("reporting",),  # quotes the names in relative URLs
     "http": (),
     "requests": (),
 }

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
+import math
+import random
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rfc8785
 
 from analyses import AGREEMENT, CLIP, NOT_EXAMINABLE, RESYNTHESIS, SEGMENT, SYNC, UNRELATED, VIDEO, analysis
 from lipaccord.calibration import FINDINGS
 from lipaccord.propositions import PROPOSITIONS, in_words
 from lipaccord.records import Evidence, Finding, FindingName, Interval, Series
-from lipaccord.report.json import analysis_to_dict, to_text, write_json
+from lipaccord.report.json import analysis_to_dict, as_text, digests, to_text, write_json
 
 FINDING_KEYS = {
     "status",
@@ -44,9 +49,11 @@ def test_top_level_keys() -> None:
         "triage",
         "timeline",
         "bundle",
+        "settings",
         "settings_digest",
         "versions",
         "limits",
+        "digest",
     ]
 
 
@@ -263,7 +270,7 @@ def test_text_does_not_depend_on_noise_or_on_the_order_of_what_has_none() -> Non
 def test_text_is_short_and_readable() -> None:
     lines = to_text(analysis()).splitlines()
     assert '   "times_s": [0.0, 0.1, 0.3],' in lines
-    assert ' "limits": ["It speaks of consistency, not of intent."]' in lines
+    assert ' "limits": ["It speaks of consistency, not of intent."],' in lines
 
 
 def test_a_large_number_keeps_its_size() -> None:
@@ -271,6 +278,101 @@ def test_a_large_number_keeps_its_size() -> None:
     video = analysis_to_dict(analysis(clip=dataclasses.replace(CLIP, video=facts)))["clip"]["video"]
     assert video["counted_rate_hz"] == 123456800.0
     assert video["gaps"] == [{"start_s": 1e7, "end_s": 10000000.123457}]
+
+
+def test_a_whole_number_that_no_double_holds_is_rounded() -> None:
+    facts = dataclasses.replace(VIDEO, claimed_frames=2**63 - 1, counted_frames=2**53 - 1, width=2**53)
+    video = analysis_to_dict(analysis(clip=dataclasses.replace(CLIP, video=facts)))["clip"]["video"]
+    assert [video[name] for name in ("claimed_frames", "counted_frames", "width")] == [
+        9.223372e18,
+        2**53 - 1,
+        9.007199e15,
+    ]
+
+
+def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def test_the_digest_is_over_the_canonical_form_of_all_the_rest() -> None:
+    result = analysis_to_dict(analysis(RESYNTHESIS, UNRELATED))
+    everything, bare = (rfc8785.dumps(without(result, "digest", *others)) for others in ((), ("timeline",)))
+    assert result["digest"] == {
+        "algorithm": "SHA-256",
+        "form": "RFC 8785",
+        "all": hashlib.sha256(everything).hexdigest(),
+        "without_timeline": hashlib.sha256(bare).hexdigest(),
+    }
+
+
+def test_the_digest_does_not_depend_on_the_order_of_names_or_on_itself() -> None:
+    result = analysis_to_dict(analysis())
+    shuffled = dict(sorted(result.items(), reverse=True))
+    assert digests(shuffled) == digests(without(result, "digest")) == digests(result)
+
+
+def test_a_copy_without_the_timeline_has_the_digest_without_it() -> None:
+    result = analysis_to_dict(analysis())
+    found = digests(without(result, "timeline"))
+    assert found["without_timeline"] == found["all"] == result["digest"]["without_timeline"]
+    assert found["all"] != result["digest"]["all"]
+
+
+def test_the_digest_follows_every_value() -> None:
+    result = analysis_to_dict(analysis())
+    changed = json.loads(json.dumps(result))
+    changed["timeline"]["agreement.by_time"]["values"][2] = 0.3333334
+    assert digests(changed)["all"] != result["digest"]["all"]
+    assert digests(changed)["without_timeline"] == result["digest"]["without_timeline"]
+    changed["findings"]["sync"]["reasons"][0]["text"] += " "
+    assert digests(changed)["without_timeline"] != result["digest"]["without_timeline"]
+
+
+EDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.1,
+    100.0,
+    -10.0,
+    5e-324,
+    1.7976931348623157e308,
+    2.0**53,
+    2.0**53 + 2,
+    333333333.33333329,
+]
+EDGES += [sign * digits * 10.0**power for power in range(-9, 24) for digits in (1, 1.5, 9.999999) for sign in (1, -1)]
+
+
+def series(draw: random.Random) -> list[float | None]:
+    """Draw numbers of every size: any double, the edges, and what a rounded measurement looks like."""
+    doubles = [struct.unpack("<d", draw.getrandbits(64).to_bytes(8, "little"))[0] for _ in range(12)]
+    rounded = [float(f"{draw.gauss(0, 1) * 10.0 ** draw.randint(-9, 9):.7g}") for _ in range(12)]
+    drawn = [*(value for value in doubles if math.isfinite(value)), *rounded, *draw.sample(EDGES, 12), None]
+    draw.shuffle(drawn)
+    return drawn[: draw.randint(0, len(drawn))]
+
+
+def test_series_have_the_canonical_form_that_the_library_gives_them() -> None:
+    draw = random.Random(8785)
+    for values in (*(series(draw) for _ in range(500)), [], [None], *([edge] for edge in EDGES)):
+        named = {"values": values, "mixed": [values, 1, True, "x", {"\U0001f600": values, "\ufb33": None, "\r": {}}]}
+        expected = hashlib.sha256(rfc8785.dumps(named)).hexdigest()  # type: ignore[arg-type]
+        assert digests(named)["all"] == expected, values
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, math.nan, [1.0, -math.inf], [math.nan], 2**53, [1.0, 2**53], "\ud800", {"\ud800": 1}]
+)
+def test_what_has_no_canonical_form_has_no_digest(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"JCS|JSON|UTF-8|safe integer|surrogates"):
+        digests({"a": value})
+
+
+def test_values_that_were_read_give_the_same_text() -> None:
+    text = to_text(analysis(RESYNTHESIS, UNRELATED))
+    assert as_text(json.loads(text)) == text
 
 
 def test_write_json_to_a_file_and_to_a_stream(tmp_path: Path) -> None:
@@ -289,3 +391,20 @@ def test_a_result_that_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must not replace score"):
         write_json(analysis(dataclasses.replace(SYNC, details={"score": 1})), target)
     assert target.read_text(encoding="utf-8") == "old"
+
+
+def test_many_numbers_are_rounded_as_one_is() -> None:
+    rng = np.random.default_rng(0)
+    parts = (
+        rng.normal(size=20_000) * 10.0 ** rng.integers(-9, 12, 20_000),
+        np.arange(-2_000, 2_000) / 8,
+        rng.integers(0, 2**24, 20_000) / 64,
+        [0.0, -0.0, 1e-4, 9.999999e-5, 999999.5, 1e6, 1e7, 3.4e38, 1e-45, np.nan, np.inf, -np.inf],
+        10.0 ** np.arange(-8, 12),
+    )
+    values = np.concatenate([np.asarray(part, np.float32) for part in parts])
+    alone = [None if not np.isfinite(value) else float(f"{value:.7g}") + 0.0 for value in values.tolist()]
+    series = Series("blur.row", "spreads", np.arange(len(values)) / 100, values)
+    written = analysis_to_dict(analysis(timeline={series.name: series}))["timeline"]["blur.row"]["values"]
+    assert written == alone
+    assert [str(value) for value in written] == [str(value) for value in alone]

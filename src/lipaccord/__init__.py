@@ -1,6 +1,7 @@
 """Forensic analysis of lip-sync: whether the lips accord with the voice.
 
-The public names are `analyze`, the record `Analysis` that it returns, and the errors::
+The public names are `analyze`, the record `Analysis` that it returns, `examine` and `Examination` for all that the
+analysis was made from, `write_report`, `verify` and the `Verification` that it returns, and the errors::
 
     import lipaccord
 
@@ -16,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lipaccord.comparison import Verification
     from lipaccord.errors import (
         BackendMissing,
         BundleError,
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
         TracksError,
         TrainingError,
         UnreadableMedia,
+        VerificationError,
     )
-    from lipaccord.pipeline import analyze
-    from lipaccord.records import Analysis
+    from lipaccord.pipeline import analyze, examine
+    from lipaccord.records import Analysis, Examination
+    from lipaccord.reporting import write_report
+    from lipaccord.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -43,6 +48,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "EvaluationError",
+    "Examination",
     "LipAccordError",
     "ManifestError",
     "MediaError",
@@ -53,11 +59,24 @@ __all__ = [
     "TracksError",
     "TrainingError",
     "UnreadableMedia",
+    "Verification",
+    "VerificationError",
     "__version__",
     "analyze",
+    "examine",
+    "verify",
+    "write_report",
 ]
 
-_ELSEWHERE = {"analyze": "lipaccord.pipeline", "Analysis": "lipaccord.records"}
+_ELSEWHERE = {
+    "Analysis": "lipaccord.records",
+    "Examination": "lipaccord.records",
+    "Verification": "lipaccord.comparison",
+    "analyze": "lipaccord.pipeline",
+    "examine": "lipaccord.pipeline",
+    "verify": "lipaccord.verifying",
+    "write_report": "lipaccord.reporting",
+}
 
 
 def __getattr__(name: str) -> Any:

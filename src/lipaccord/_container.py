@@ -271,14 +271,14 @@ def decode_from(
         sought.close()
         damage.refused = damage.unread = damage.rebuilt_times = 0
     with open_container(file) as container:
-        yield from decode(container, _ready(container, index, threads), damage)
+        yield from decode(container, ready(container, index, threads), damage)
 
 
 def _decode_sought(
     file: MediaFile, index: int, start_s: float, threads: int, damage: Damage
 ) -> Generator[Block, None, None]:
     with open_container(file) as container:
-        stream = _ready(container, index, threads)
+        stream = ready(container, index, threads)
         if not stream.time_base:
             return
         try:
@@ -288,7 +288,7 @@ def _decode_sought(
         yield from decode(container, stream, damage)
 
 
-def _ready(container: av.container.InputContainer, index: int, threads: int) -> AnyStream:
+def ready(container: av.container.InputContainer, index: int, threads: int) -> AnyStream:
     """Return stream `index` with its decoder set up, and let the demuxer skip all others."""
     for other in container.streams:
         if other.index != index:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,7 +26,7 @@ from lipaccord.console import (
 )
 
 if TYPE_CHECKING:
-    from lipaccord.records import Analysis
+    from lipaccord.records import Analysis, Examination
     from lipaccord.settings import Settings
 
 app = typer.Typer(
@@ -66,9 +66,9 @@ def _settings(path: Path | None, options: Mapping[str, object]) -> Settings:
     return dataclasses.replace(base, **given)  # type: ignore[arg-type]  # typer has checked the types
 
 
-def _show(analysis: Analysis, json: str | None, *, quiet: bool, base_rate: float | None) -> None:
+def _keep(analysis: Analysis, json: str | None) -> None:
+    """Write the analysis first: whatever fails after it, the examination is not lost."""
     from lipaccord.report.json import write_json
-    from lipaccord.report.terminal import print_analysis
 
     if json == "-":
         with writing("standard output"):
@@ -76,9 +76,55 @@ def _show(analysis: Analysis, json: str | None, *, quiet: bool, base_rate: float
     elif json is not None:
         with writing(json):
             write_json(analysis, Path(json))
-    if not quiet:
-        with writing("the table"):
-            print_analysis(analysis, make_console(stderr=json == "-"), base_rate)
+
+
+def _print(analysis: Analysis, base_rate: float | None, *, stderr: bool) -> None:
+    from lipaccord.report.terminal import print_analysis
+
+    with writing("the table"):
+        print_analysis(analysis, make_console(stderr=stderr), base_rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Views:
+    """What people look at: a report, and a clip with the findings burnt in."""
+
+    report: Path | None
+    assets: Path | None
+    embed_video: bool
+    annotated: Path | None
+
+    def check(self) -> None:
+        """Refuse before the examination what can't be made after it."""
+        if self.report is None and (self.assets is not None or self.embed_video):
+            fail("--report-assets and --embed-video go with --report; add it", ExitCode.USAGE)
+        if self.report is not None:
+            from lipaccord.reporting import check_report
+
+            check_report(self.report, self.assets, embed_video=self.embed_video)
+
+    def write(
+        self, examination: Examination, base_rate: float | None, threads: int, update: Callable[[str, float], None]
+    ) -> None:
+        if self.report is not None:
+            from lipaccord.reporting import write_report
+
+            with writing(f"{self.report} or its folder"):
+                write_report(
+                    examination,
+                    self.report,
+                    assets=self.assets,
+                    embed_video=self.embed_video,
+                    base_rate=base_rate,
+                    threads=threads,
+                    progress=lambda fraction: update("making the viewing copy", fraction),
+                )
+        if self.annotated is not None:
+            from lipaccord.annotating import annotate
+
+            clip, progress = examination.analysis.clip.path, lambda fraction: update("annotating", fraction)
+            with writing(str(self.annotated)):
+                annotate(clip, examination, self.annotated, threads=threads, progress=progress)
 
 
 @app.command()
@@ -86,6 +132,21 @@ def analyze(
     clip: Annotated[str, typer.Argument(help="The clip to examine: a media file.")],
     json: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the result as JSON; - is standard output.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH.html", help="Write a report with the evidence; PATH.pdf needs Chromium."),
+    ] = None,
+    report_assets: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the report's pictures in this folder instead of in the page."),
+    ] = None,
+    embed_video: Annotated[
+        bool, typer.Option("--embed-video", help="Put a viewing copy into the report instead of a link to the clip.")
+    ] = False,
+    annotated: Annotated[
+        Path | None,
+        typer.Option("--annotate", metavar="OUT.mp4", help="Write a viewing copy with outlines and findings in it."),
     ] = None,
     settings: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in a TOML file.")] = None,
     landmarks: Annotated[
@@ -115,14 +176,15 @@ def analyze(
     """Examine one clip: lips against voice, lower face against the rest."""
     with plain_errors():
         json_file = None if json is None or json == "-" else Path(json)
-        inputs = [Path(clip), settings, tracks]
-        check_outputs({"--json": json_file, "--save-tracks": save_tracks}, inputs)
-        options = {"landmarks": landmarks, "face": face, "start_s": start, "end_s": end}
-        chosen = _settings(settings, options)
+        outputs = {"--json": json_file, "--save-tracks": save_tracks, "--report": report, "--annotate": annotated}
+        check_outputs(outputs, [Path(clip), settings, tracks])
+        chosen = _settings(settings, {"landmarks": landmarks, "face": face, "start_s": start, "end_s": end})
+        views = _Views(report, report_assets, embed_video, annotated)
+        views.check()
         from lipaccord import pipeline
 
         with showing_progress(shown=not quiet) as update:
-            analysis = pipeline.analyze(
+            examination = pipeline.examine(
                 clip,
                 settings=chosen,
                 bundle=bundle,
@@ -132,7 +194,10 @@ def analyze(
                 threads=threads,
                 progress=lambda fraction: update("examining", fraction),
             )
-        _show(analysis, json, quiet=quiet, base_rate=base_rate)
+            _keep(examination.analysis, json)
+            views.write(examination, base_rate, threads, update)
+        if not quiet:
+            _print(examination.analysis, base_rate, stderr=json == "-")
 
 
 @app.command()
@@ -373,6 +438,66 @@ def self_test(
             )
         with writing("the table"):
             print_self_test(result, make_console(stderr=False))
+
+
+@app.command()
+def verify(
+    report: Annotated[Path, typer.Argument(help="What `analyze` wrote: JSON or HTML.")],
+    clip: Annotated[Path, typer.Argument(help="The clip that it speaks of; its name may differ.")],
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the outcome as JSON; - is standard output.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Bundle that the report was made with, if not the shipped one.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the weights, for a report by face-alignment.")
+    ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Stored landmarks, for a report by replay.")
+    ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads to use; the result is the same.")] = 2,
+    timestamp_request: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.tsq", help="Write a request to time-stamp the report (RFC 3161); it is not sent."),
+    ] = None,
+    c2pa: Annotated[bool, typer.Option("--c2pa", help="Sum up the clip's C2PA manifest, if it has one.")] = False,
+) -> None:
+    """Find out whether a report is unchanged and its analysis comes out again."""
+    with plain_errors():
+        json_file = None if json is None or json == "-" else Path(json)
+        check_outputs({"--json": json_file, "--timestamp-request": timestamp_request}, [report, clip, tracks])
+        from lipaccord import provenance, verifying
+        from lipaccord.files import write_bytes
+        from lipaccord.report import verification as shown
+
+        request = provenance.timestamp_request(verifying.report_bytes(report)) if timestamp_request else None
+        extra = {"c2pa": provenance.read_c2pa(clip)} if c2pa else {}
+        with showing_progress(shown=True) as update:
+            result = verifying.verify(
+                report,
+                clip,
+                bundle=bundle,
+                weights=weights,
+                tracks=tracks,
+                threads=threads,
+                progress=lambda fraction: update("repeating the analysis", fraction),
+            )
+        if json is not None:
+            with writing("standard output" if json == "-" else json):
+                shown.write_verification(result, sys.stdout if json_file is None else json_file, extra)
+        console = make_console(stderr=json == "-")
+        with writing("the table"):
+            shown.print_verification(result, console)
+            if c2pa:
+                shown.print_manifest(extra["c2pa"], console)
+        if timestamp_request is not None and request is not None:
+            with writing(str(timestamp_request)):
+                write_bytes(timestamp_request, request)
+            with writing("the table"):
+                shown.print_request(timestamp_request, report, console)
+        if not result.reproduced:
+            raise typer.Exit(ExitCode.DIFFERS)
 
 
 @app.command()

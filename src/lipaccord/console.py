@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     MEDIA = 3
     MISSING = 4
     ROWS = 5
+    DIFFERS = 6
     INTERRUPTED = 130
     READER_GONE = 141
 

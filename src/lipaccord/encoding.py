@@ -12,10 +12,12 @@ silence (the encoder's priming) before it. Pictures are stored as BT.709 of limi
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -151,8 +153,11 @@ def _write(
         for _ in blocks:
             pass
         writer.finish()
-    finally:
-        writer.close()
+    except BaseException:
+        with suppress(av.FFmpegError):  # a file that refuses pictures refuses its index too: the first error counts
+            writer.close()
+        raise
+    writer.close()
 
 
 def encode(
@@ -207,6 +212,8 @@ def encode(
         _write(target, frames, sound, crf, preset, scale, sound_bit_rate)
         return
     path = Path(target)
+    if path.exists() and not path.is_file():  # a device or a pipe would be replaced
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     part = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
         with part.open("xb") as file:

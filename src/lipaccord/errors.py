@@ -17,6 +17,7 @@ exception. Every message names the file, the trouble and the remedy in plain wor
         SimulationError       a clip does not allow the manipulation that was asked for
         EvaluationError       an evaluation can't go on, or nothing in it could be examined
         CalibrationError      labelled clips are too few, or lack a class, to calibrate a finding
+        VerificationError     a report can't be read, or does not say how to repeat the analysis
 """
 
 
@@ -74,3 +75,7 @@ class EvaluationError(LipAccordError):
 
 class CalibrationError(LipAccordError):
     """Labelled clips are too few, or lack a class, to calibrate a finding."""
+
+
+class VerificationError(LipAccordError):
+    """A report can't be read, is no report of lipaccord, or does not say how to repeat the analysis."""

@@ -35,6 +35,8 @@ from lipaccord.settings import Settings
 
 READERS = frozenset(
     {
+        "_sparse",
+        "annotating",
         "archive",
         "augmentation",
         "bundles",  # the parts that clips are measured with are identified by their own hashes
@@ -43,7 +45,9 @@ READERS = frozenset(
         "shaping",
         "calibration_reading",
         "calibration",  # with the next, judged anew from what is kept
+        "choosing",
         "combination",
+        "comparison",
         "findings",
         "explanations",
         "propositions",
@@ -55,6 +59,7 @@ READERS = frozenset(
         "cli",
         "combination_training",
         "corpus",
+        "cutouts",
         "dubbing",
         "evaluation",
         "executors",
@@ -65,17 +70,30 @@ READERS = frozenset(
         "heldout",
         "inventory",
         "judging",
+        "lettering",
+        "looks",
         "manifest",
         "masks",
         "metrics",
+        "overlay",
         "painters",
+        "panel",
+        "provenance",
         "reel",
         "report",
+        "reporting",
         "selftest",
+        "sheets",
         "simulate",
         "splice_training",
         "splices",
+        "stills",
+        "strict_json",
+        "strips",
+        "strokes",
         "training",
+        "verifying",
+        "viewing",
     }
 )
 """Rooms that only read results, make clips or make bundles: a change there leaves every examination as it is."""

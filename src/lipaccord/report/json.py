@@ -30,62 +30,39 @@ timeline.*                      ``unit``, ``times_s`` and ``values``, which are 
 bundle, settings,               what it takes to repeat the examination: identity of the bundle, every setting,
 settings_digest, versions       versions
 limits[]                        what the examination can't tell
+digest                          ``algorithm``, ``form``, and in hexadecimal ``all`` (of all other keys) and
+                                ``without_timeline`` (of all other keys but the timeline); see ``docs/verification.md``
 ==============================  ================================================================================
 
 Conventions: strict JSON in ASCII, so that the bytes do not depend on the locale. Every time (its name ends in ``_s``)
 is rounded to a microsecond, finer than what is measured on it; every other number to 7 significant digits, which is
-what float32 carries: what lies beyond depends on the order of a sum, and so on the machine. NaN and infinities
-are null. Nothing tells the time of day, so the same analysis gives the same text.
+what float32 carries: what lies beyond depends on the order of a sum, and so on the machine. A whole number that a
+double can't hold is rounded like that too. NaN and infinities are null. Nothing tells the time of day, so the same
+analysis gives the same text.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 import json
-import math
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from types import NoneType
 from typing import Any, TextIO
 
-import numpy as np
+import rfc8785
 
 from lipaccord.files import write_text
 from lipaccord.propositions import PROPOSITIONS, in_words
 from lipaccord.records import Analysis, Evidence, Finding, Reason, Segment
+from lipaccord.report.values import json_values
 
 SCHEMA = "lipaccord/analysis/1"
-TIME_DECIMALS = 6
-SIGNIFICANT_DIGITS = 7
+DIGEST, TIMELINE = "digest", "timeline"
+FORM = {"algorithm": "SHA-256", "form": "RFC 8785"}
 
-
-def _number(value: float, name: str) -> float | None:
-    """Round a number by the unit that its name states; None where JSON has no word for it."""
-    if not math.isfinite(value):
-        return None
-    rounded = round(value, TIME_DECIMALS) if name.endswith("_s") else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-    return rounded + 0.0  # minus zero becomes zero
-
-
-def _value(value: object, name: str = "") -> Any:
-    """Turn a value into JSON values.
-
-    The members of a list share its name; a mapping keeps its order, and text that is no Unicode (a path's
-    stray bytes) is written with escapes.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return _number(value, name)
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_value(str(key)): _value(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_value(item, name) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _value({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
-    raise TypeError(f"{name or 'a value'} is a {type(value).__name__}, which is no JSON value")
+_EXPONENT = re.compile(r"e[-+]\d+")
 
 
 def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
@@ -162,7 +139,7 @@ def analysis_to_dict(analysis: Analysis) -> dict[str, Any]:
         name: {"unit": series.unit, "times_s": series.times_s, "values": series.values}
         for name, series in sorted(analysis.timeline.items())
     }
-    result: dict[str, Any] = _value(
+    result: dict[str, Any] = json_values(
         {
             "schema": SCHEMA,
             "clip": facts,
@@ -170,7 +147,7 @@ def analysis_to_dict(analysis: Analysis) -> dict[str, Any]:
             "findings": {name: _finding(finding) for name, finding in analysis.findings.items()},
             "segments": [_segment(segment) for segment in analysis.segments],
             "triage": analysis.triage,
-            "timeline": timeline,
+            TIMELINE: timeline,
             "bundle": dict(sorted(analysis.bundle.items())),
             "settings": analysis.settings,
             "settings_digest": analysis.settings_digest,
@@ -178,7 +155,76 @@ def analysis_to_dict(analysis: Analysis) -> dict[str, Any]:
             "limits": analysis.limits,
         }
     )
-    return result
+    return result | {DIGEST: FORM | digests(result)}
+
+
+def _numbers(values: list[float | None]) -> bytes:
+    """Return the canonical form of doubles and nulls, in a third of the time that the library takes.
+
+    Python writes the digits that RFC 8785 asks for; it differs in a trailing ``.0``, in minus zero, and in when and how
+    it writes an exponent. Numbers with one are rare and left to the library.
+    """
+    text = json.dumps(values, allow_nan=False, separators=(",", ":"))[1:-1] + ","
+    text = text.replace(".0,", ",").replace("-0,", "0,")
+    parts, done = [], 0
+    for exponent in _EXPONENT.finditer(text):
+        start = text.rfind(",", done, exponent.start()) + 1
+        number = rfc8785.dumps(float(text[start : exponent.end()])).decode()
+        parts += [text[done:start], number]
+        done = exponent.end()
+    return f"[{''.join(parts)}{text[done:-1]}]".encode()
+
+
+def _canonical(value: Any) -> bytes:
+    """Return JSON values as `rfc8785.dumps` does, long series faster."""
+    if isinstance(value, dict):
+        return b"{" + b",".join(_member(name, value[name]) for name in _ordered(value)) + b"}"
+    if isinstance(value, list):
+        if set(map(type, value)) <= {float, NoneType}:
+            return _numbers(value)
+        return b"[" + b",".join(map(_canonical, value)) + b"]"
+    return rfc8785.dumps(value)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: name.encode("utf-16-be"))
+
+
+def _member(name: str, value: Any) -> bytes:
+    return rfc8785.dumps(name) + b":" + _canonical(value)
+
+
+def digests(values: dict[str, Any]) -> dict[str, str]:
+    """Return what identifies an analysis: SHA-256 of its canonical form (RFC 8785), without its own digest.
+
+    Parameters
+    ----------
+    values : dict
+        As `analysis_to_dict` gives; a digest that it holds is left out.
+
+    Returns
+    -------
+    dict
+        In hexadecimal ``all``, and ``without_timeline``, for a copy that carries no time courses.
+
+    Raises
+    ------
+    ValueError
+        A value has no canonical form: a number is no double, or a text is no Unicode.
+    """
+    members = {name: _member(name, values[name]) for name in _ordered(values.keys() - {DIGEST})}
+    without = [member for name, member in members.items() if name != TIMELINE]
+    return {"all": _sha256(members.values()), "without_timeline": _sha256(without)}
+
+
+def _sha256(members: Iterable[bytes]) -> str:
+    """Hash an object that has these members, without putting it together."""
+    digest = hashlib.sha256(b"{")
+    for number, member in enumerate(members):
+        digest.update(b"," if number else b"")
+        digest.update(member)
+    digest.update(b"}")
+    return digest.hexdigest()
 
 
 def _text(value: object, indent: str = "\n") -> str:
@@ -192,9 +238,14 @@ def _text(value: object, indent: str = "\n") -> str:
     return json.dumps(value, allow_nan=False)
 
 
+def as_text(values: dict[str, Any]) -> str:
+    """Return what `analysis_to_dict` gives as JSON text; the same values in the same order give the same text."""
+    return _text(values) + "\n"
+
+
 def to_text(analysis: Analysis) -> str:
     """Return an analysis as JSON text; the same analysis gives the same text."""
-    return _text(analysis_to_dict(analysis)) + "\n"
+    return as_text(analysis_to_dict(analysis))
 
 
 def write_json(analysis: Analysis, target: Path | TextIO) -> None:
