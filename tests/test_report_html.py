@@ -176,6 +176,14 @@ def test_the_sheets_of_cues_that_stand_out_are_open() -> None:
     assert opened == [True, False]
 
 
+def test_where_there_are_several_faces_the_page_names_the_one_examined() -> None:
+    assert "Examined: face-1, of 2 faces" in text_of(page(faced(), (), LINKED))
+    alone = dataclasses.replace(
+        faced(), analysis=dataclasses.replace(faced().analysis, faces=faced().analysis.faces[:1])
+    )
+    assert "Examined:" not in text_of(page(alone, (), LINKED))
+
+
 def test_without_a_face_there_is_neither_close_up_nor_offset() -> None:
     elements = Elements(page(bare(NOT_EXAMINABLE), (), LINKED))
     parts = {one.get("id") for one in elements.named("section")}
