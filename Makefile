@@ -38,7 +38,7 @@ test: $(VENV)/.installed-test | browser ## set up, lint, check types, run the te
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-test | browser ## set up, measure speed and memory
 	$(PY) -m pytest tests/benchmarks --override-ini=python_files='bench_*.py' --capture=no $(PYTEST_ARGS)
