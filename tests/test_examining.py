@@ -60,7 +60,7 @@ def test_every_reader_is_a_room_of_the_package() -> None:
     planned = {"archive", "executors"}
     rooms = {path.name.removesuffix(".py") for path in root.iterdir()}
     assert examining.READERS - rooms <= planned
-    assert (root / examining.WRITER).is_file()
+    assert all((root / writer).is_file() for writer in examining.WRITERS)
 
 
 @pytest.fixture

@@ -98,8 +98,8 @@ READERS = frozenset(
 )
 """Rooms that only read results, make clips or make bundles: a change there leaves every examination as it is."""
 
-WRITER = Path("report", "json.py")
-"""Writes what is kept."""
+WRITERS = frozenset({Path("report", "json.py"), Path("report", "values.py")})
+"""They write what is kept."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 RESULTS, TRACKS, ENCODES = "results", "tracks", "encodes"
@@ -114,7 +114,7 @@ def code_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
-        reads = name.parts[0].removesuffix(".py") in READERS and name != WRITER
+        reads = name.parts[0].removesuffix(".py") in READERS and name not in WRITERS
         if path.is_file() and "__pycache__" not in name.parts and not reads:
             digest.update(f"{name}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
