@@ -18,6 +18,8 @@ PAGE := src/lipaccord/report/page
 
 # The tests of the page drive a browser: LIPACCORD_BROWSER names one, LIPACCORD_WITHOUT_BROWSER=1 does without.
 BROWSERS := chromium chromium-browser google-chrome
+# They go first and alone: a browser that has to share its cores is slow to answer.
+BROWSER_TESTS := tests/test_browser.py tests/test_report_browser.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -38,7 +40,8 @@ test: $(VENV)/.installed-test | browser ## set up, lint, check types, run the te
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest $(BROWSER_TESTS)
+	$(PY) -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(BROWSER_TESTS)) $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-test | browser ## set up, measure speed and memory
 	$(PY) -m pytest tests/benchmarks --override-ini=python_files='bench_*.py' --capture=no $(PYTEST_ARGS)
