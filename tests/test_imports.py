@@ -99,12 +99,18 @@ LAYERS = (
     ("card", "survey"),
     ("tables",),
     ("samples",),
-    ("archive", "combination_training", "evaluation", "executors", "splice_training", "training"),
+    ("combination_training", "evaluation", "splice_training", "training"),
     ("calibrating",),
+    ("archive.records", "archive.schema"),
+    ("archive.child", "archive.database", "archive.confinement", "archive.turns", "archive.walking"),
+    ("archive.engine", "archive.listing", "archive.remote", "archive.runlog", "archive.store", "archive.tasks"),
+    ("archive.deciding", "archive.executors", "archive.filters", "archive.sources"),
+    ("archive.comparing", "archive.exports", "archive.ranking", "archive.scoring", "archive.tally"),
+    ("archive", "archive.review"),
     ("console",),
     ("cli",),
 )
-"""From the lowest to the highest; a package stands for all its modules."""
+"""From the lowest to the highest; a package stands for all its modules but those that are named themselves."""
 
 PART_OF: dict[str, str] = {
     "_claims": "media",
@@ -239,8 +245,12 @@ def whole(module: str) -> str:
 
 def layer_of(module: str) -> int | None:
     """Return the layer of a module of the package; None where the law knows no place for it."""
-    room = whole(module).partition(".")[0]
-    return next((level for level, rooms in enumerate(LAYERS) if room in rooms), None)
+    room = whole(module)
+    while room:
+        if (level := next((level for level, rooms in enumerate(LAYERS) if room in rooms), None)) is not None:
+            return level
+        room = room.rpartition(".")[0]
+    return None
 
 
 def may_import(module: str, entry: Import) -> bool:

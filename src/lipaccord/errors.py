@@ -17,6 +17,7 @@ exception. Every message names the file, the trouble and the remedy in plain wor
         SimulationError       a clip does not allow the manipulation that was asked for
         EvaluationError       an evaluation can't go on, or nothing in it could be examined
         CalibrationError      labelled clips are too few, or lack a class, to calibrate a finding
+        ArchiveError          the store of an archive, or a source of clips, can't be used
         VerificationError     a report can't be read, or does not say how to repeat the analysis
 """
 
@@ -75,6 +76,10 @@ class EvaluationError(LipAccordError):
 
 class CalibrationError(LipAccordError):
     """Labelled clips are too few, or lack a class, to calibrate a finding."""
+
+
+class ArchiveError(LipAccordError):
+    """The store of an archive can't be used, or a source of clips can't be listed."""
 
 
 class VerificationError(LipAccordError):
