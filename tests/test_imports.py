@@ -101,13 +101,16 @@ LAYERS = (
     ("samples",),
     ("combination_training", "evaluation", "splice_training", "training"),
     ("calibrating",),
-    ("archive.records", "archive.schema"),
-    ("archive.child", "archive.database", "archive.confinement", "archive.turns", "archive.walking"),
-    ("archive.engine", "archive.listing", "archive.remote", "archive.runlog", "archive.store", "archive.tasks"),
-    ("archive.deciding", "archive.executors", "archive.filters", "archive.sources"),
+    ("archive.records", "archive.schema", "archive.urls"),
+    ("archive.child", "archive.database", "archive.turns", "archive.walking"),
+    ("archive.process",),
+    ("archive.confinement", "archive.listing", "archive.remote", "archive.runlog", "archive.store"),
+    ("archive.deciding", "archive.engine", "archive.executors", "archive.filters", "archive.sources", "archive.tasks"),
     ("archive.comparing", "archive.exports", "archive.ranking", "archive.scoring", "archive.tally"),
     ("archive", "archive.review"),
     ("console",),
+    ("archive_run",),
+    ("archive_cli",),
     ("cli",),
 )
 """From the lowest to the highest; a package stands for all its modules but those that are named themselves."""
@@ -115,6 +118,7 @@ LAYERS = (
 PART_OF: dict[str, str] = {
     "_claims": "media",
     "_container": "media",
+    "_keyframes": "media",
     "_picture": "media",
     "_sparse": "media",
     "_tally": "media",
@@ -168,7 +172,7 @@ RESERVED: dict[str, tuple[str, ...]] = {
     "silero_vad": ("speech",),
     "av": ("encoding", "media"),
     "c2pa": ("provenance",),
-    "typer": ("cli", "console"),
+    "typer": ("archive_cli", "archive_run", "cli", "console"),
     "pickle": (),
     "socket": (),
     "urllib": ("reporting",),  # quotes the names in relative URLs
