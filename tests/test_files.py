@@ -11,7 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from lipaccord.files import check_folder, check_writable, ordered_safetensors, safetensors_metadata, write_text
+from lipaccord.files import (
+    check_folder,
+    check_writable,
+    ordered_safetensors,
+    safetensors_metadata,
+    write_text,
+    writing_whole,
+)
 
 
 def test_a_file_is_written_beside_its_place_and_nothing_is_left(tmp_path: Path) -> None:
@@ -67,6 +74,25 @@ def test_a_place_that_can_not_be_written(tmp_path: Path, name: str, error: type[
         check_writable(tmp_path / name)
     with pytest.raises(error):
         write_text(tmp_path / name, "x")
+
+
+def test_a_file_that_is_written_piece_by_piece_is_whole_or_not_there(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    target.write_bytes(b"old")
+
+    def write(*pieces: bytes, broken: bool) -> None:
+        with writing_whole(target) as file:
+            for piece in pieces:
+                file.write(piece)
+                assert target.read_bytes() == b"old"
+            if broken:
+                raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write(b"half", broken=True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    write(b"new, ", b"whole", broken=False)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new, whole"]
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:

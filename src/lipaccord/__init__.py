@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lipaccord.comparison import Verification
     from lipaccord.errors import (
+        ArchiveError,
         BackendMissing,
         BundleError,
         CalibrationError,
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "ArchiveError",
     "BackendMissing",
     "BundleError",
     "CalibrationError",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lipaccord import archive_cli
 from lipaccord.console import (
     ExitCode,
     check_outputs,
@@ -21,6 +22,7 @@ from lipaccord.console import (
     fail,
     make_console,
     plain_errors,
+    proportion,
     showing_progress,
     writing,
 )
@@ -37,12 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _proportion(value: float | None) -> float | None:
-    if value is not None and not 0 < value < 1:
-        raise typer.BadParameter(f"{value:g} is no share of clips; give one between 0 and 1, for instance 0.001")
-    return value
+app.add_typer(archive_cli.app, name="archive")
 
 
 BaseRate = Annotated[
@@ -51,7 +48,7 @@ BaseRate = Annotated[
         "--base-rate",
         "--prior",
         metavar="P",
-        callback=_proportion,
+        callback=proportion,
         help="Share of all clips that is altered, 0 to 1: says in expected numbers what the ratios mean there.",
     ),
 ]

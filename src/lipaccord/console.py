@@ -144,3 +144,10 @@ def complain(lines: Iterable[str]) -> None:
 
     for line in lines:
         typer.echo(f"lipaccord: {plain(line)}", err=True)
+
+
+def proportion(value: float | None) -> float | None:
+    """Check an option that is a share of clips."""
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{value:g} is no share of clips; give one between 0 and 1, for instance 0.001")
+    return value

@@ -35,9 +35,12 @@ from lipaccord.settings import Settings
 
 READERS = frozenset(
     {
+        "_keyframes",
         "_sparse",
         "annotating",
         "archive",
+        "archive_cli",
+        "archive_run",
         "augmentation",
         "bundles",  # the parts that clips are measured with are identified by their own hashes
         "calibrating",
@@ -62,7 +65,6 @@ READERS = frozenset(
         "cutouts",
         "dubbing",
         "evaluation",
-        "executors",
         "figures",
         "fitting",
         "footage",

@@ -12,8 +12,10 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def _part(folder: Path) -> Path:
@@ -72,15 +74,28 @@ def write_bytes(path: Path, data: bytes) -> None:
     OSError
         The file can't be written; nothing is left behind.
     """
+    with writing_whole(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Give a binary file to write to piece by piece; `path` is replaced as by `write_bytes`, once the context ends.
+
+    Raises
+    ------
+    OSError
+        The file can't be written; nothing is left behind.
+    """
     if _is_special(path):
         with path.open("wb") as file:
-            file.write(data)
+            yield file
         return
     target = path.resolve()
     part = _part(target.parent)
     try:
         with part.open("xb") as file:
-            file.write(data)
+            yield file
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -148,14 +148,29 @@ class Store:
                     self._outcome(connection, method, clip, entry.mark, gist)
         return count
 
-    def waiting(self, run: int, method: int, *, failed_too: bool = False) -> Iterator[Waiting]:
+    def reopen(self, run: int, method: int) -> None:
+        """Let the clips of a run that failed wait again; what is wrong with their listing is not tried again."""
+        failed = (
+            "SELECT clip FROM outcome JOIN clip ON clip.id = outcome.clip "
+            "WHERE outcome.method = :method AND outcome.status = 'failed' AND clip.run = :run AND outcome.worker != ''"
+        )
+        values = {"method": method, "run": run}
+        with self.change() as connection:
+            connection.execute(
+                "UPDATE turn SET status = NULL WHERE status = 'failed' AND examination IN "
+                f"(SELECT examination FROM outcome WHERE method = :method AND clip IN ({failed}))",
+                values,
+            )
+            connection.execute(f"DELETE FROM outcome WHERE method = :method AND clip IN ({failed})", values)
+
+    def waiting(self, run: int, method: int) -> Iterator[Waiting]:
         """Yield the clips of a run that have no outcome by a method or have changed since, a few at a time."""
-        after, again = 0, "OR outcome.status = 'failed'" if failed_too else ""
+        after = 0
         while True:
             rows = self.connection.execute(
                 "SELECT clip.id, clip.uri, clip.mark, clip.size, clip.sha256 FROM clip "
                 "LEFT JOIN outcome ON outcome.method = ? AND outcome.clip = clip.id WHERE clip.run = ? AND clip.id > ? "
-                f"AND (outcome.clip IS NULL OR outcome.mark != clip.mark OR clip.mark = '' {again}) "
+                "AND (outcome.clip IS NULL OR outcome.mark != clip.mark OR (clip.mark = '' AND outcome.worker != '')) "
                 "ORDER BY clip.id LIMIT 256",
                 (method, run, after),
             ).fetchall()
@@ -175,14 +190,13 @@ class Store:
         return {row["status"] or "waiting": row["clips"] for row in rows}
 
     def known(self, method: int, waiting: Waiting) -> list[str]:
-        """Return the contents that a clip may have by its size and that need no examination any more."""
+        """Return the contents that a clip may have by its size and that are examined already, or cut into turns."""
         rows = self.connection.execute(
             "SELECT DISTINCT clip.sha256 FROM clip JOIN examination ON examination.method = ? "
             "AND examination.sha256 = clip.sha256 WHERE clip.size = ? OR clip.sha256 = ? LIMIT ?",
             (method, waiting.size, waiting.sha256, _KNOWN),
         )
-        done = (row["sha256"] for row in rows)
-        return [sha256 for sha256 in done if not self.open_turns(method, sha256)]
+        return [row["sha256"] for row in rows]
 
     def plan(self, method: int, clip: int, sha256: str, duration_s: float | None, turns: Sequence[Turn]) -> None:
         """Note the turns that a recording is cut into; those that are done already stay as they are."""

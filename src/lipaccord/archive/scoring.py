@@ -1,0 +1,349 @@
+"""Sources -> a store in which every clip has its outcome: the one place of the archive that knows the order.
+
+The run lists what the sources hold, then has the clips examined that have no outcome by its method yet. It alone writes
+the store; workers read the clips. What is in flight when it is killed is done again by the next run, and nothing else:
+every reply is kept before the next errand is sent.
+
+A clip whose size is that of one in flight waits for it: if they are equal, one examination serves both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import lipaccord
+from lipaccord.archive import tasks
+from lipaccord.archive.database import sole_run
+from lipaccord.archive.engine import dispatch
+from lipaccord.archive.executors import Crew, open_executor
+from lipaccord.archive.records import Errand, Gist, Limits, Method, Reply, Trouble, Turn, Waiting
+from lipaccord.archive.sources import entries
+from lipaccord.archive.store import Store, open_store
+from lipaccord.archive.walking import Listing
+from lipaccord.bundle import load_bundle
+from lipaccord.errors import SettingsError
+from lipaccord.settings import Settings
+
+LISTED_AT_A_TIME = 1000
+HELD = 1000
+"""Clips that wait for one of the same size; more are sent on their way."""
+WHOLE = Turn(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be scored, and how.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Folders, globs, lists, clips or URLs; see `sources.entries`.
+    settings : Settings
+    bundle : Path or None
+        None for the one that is shipped.
+    max_seconds : float or None
+        Examine no more of each recording than this.
+    failed_too : bool
+        Try clips that failed once more.
+    limits : Limits
+        Of each errand.
+    processes : int or None
+        On this machine; None for one a processor.
+    dask : str or None
+        Address of a scheduler, or ``local:N``; instead of processes of this machine.
+    """
+
+    sources: tuple[str, ...]
+    settings: Settings = field(default_factory=Settings)
+    bundle: Path | None = None
+    max_seconds: float | None = None
+    failed_too: bool = False
+    limits: Limits = field(default_factory=Limits)
+    processes: int | None = None
+    dask: str | None = None
+
+    def method(self) -> Method:
+        """Return what the outcomes will depend on.
+
+        Raises
+        ------
+        BundleError
+            The bundle can't be used.
+        SettingsError
+            A setting belongs to one clip.
+        """
+        for name in ("face", "start_s", "end_s"):
+            if getattr(self.settings, name) is not None:
+                raise SettingsError(f"the setting {name} belongs to one clip; leave it out where many are scored")
+        bundle = load_bundle(self.bundle)
+        return Method(
+            bundle=f"{bundle.name} {bundle.version}",
+            bundle_sha256=bundle.sha256,
+            settings=asdict(self.settings),
+            version=lipaccord.__version__,
+            max_seconds=self.max_seconds,
+        )
+
+
+class Watcher(Protocol):
+    """Is told how a run goes; what it raises ends the run."""
+
+    def listed(self, clips: int) -> None:
+        """Tell how many clips the sources have listed so far."""
+        ...
+
+    def begins(self, waiting: int, done: int, workers: str) -> None:
+        """Tell how many clips wait, how many have their outcome already, and who does the work."""
+        ...
+
+    def turn(self, name: str, turn: Turn) -> None:
+        """Tell that one turn of a long recording is done."""
+        ...
+
+    def clip(self, name: str, gist: Gist, workers: int) -> None:
+        """Tell that a clip has its outcome, and how many workers there are."""
+        ...
+
+    def says(self, line: str) -> None:
+        """Pass on what a person should know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        Clips of the sources by status; ``waiting`` where the run was stopped.
+    new : int
+        Clips that got their outcome in this run.
+    interrupted : bool
+    passed_over : dict of str to int
+        What the sources hold besides clips: files by suffix.
+    """
+
+    counts: dict[str, int]
+    new: int
+    interrupted: bool
+    passed_over: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What an errand is about: a clip, or with `sha256` one turn of it."""
+
+    waiting: Waiting
+    sha256: str = ""
+    turn: Turn = WHOLE
+
+
+class _Work(Iterator["tuple[_Key, Errand] | None"]):
+    """What there is to do: first what follows from replies, then the clips that wait."""
+
+    def __init__(self, order: Order, store: Store, run: int, method: int, payload: dict[str, Any]) -> None:
+        self._store = store
+        self._method = method
+        self._limits = order.limits
+        self._payload = payload
+        self._waiting = store.waiting(run, method)
+        self._next: deque[_Key] = deque()
+        self._held: dict[int, deque[Waiting]] = {}
+        self._held_count = 0
+        self._sizes: dict[int, int] = {}  # of clips that are being worked on, each with the number of one
+        self._open = 0
+
+    def __next__(self) -> tuple[_Key, Errand] | None:
+        if self._next:
+            return self._errand(self._next.popleft())
+        for waiting in self._waiting:
+            if waiting.size is not None and waiting.size in self._sizes and self._held_count < HELD:
+                self._held.setdefault(waiting.size, deque()).append(waiting)
+                self._held_count += 1
+                continue
+            return self._begin(waiting)
+        if self._open:
+            return None
+        raise StopIteration
+
+    def _begin(self, waiting: Waiting) -> tuple[_Key, Errand]:
+        self._open += 1
+        if waiting.size is not None:
+            self._sizes.setdefault(waiting.size, waiting.clip)
+        return self._errand(_Key(waiting))
+
+    def _errand(self, key: _Key) -> tuple[_Key, Errand]:
+        payload = self._payload | {"uri": key.waiting.uri}
+        if key.sha256:
+            payload |= {"sha256": key.sha256, "part": [key.turn.start_s, key.turn.end_s]}
+        else:
+            payload |= {"known": self._store.known(self._method, key.waiting)}
+        return key, Errand(tasks.EXAMINE, payload, self._limits)
+
+    def follow(self, waiting: Waiting, sha256: str, turns: Sequence[Turn]) -> None:
+        """Have turns of a clip examined before anything else."""
+        self._next.extend(_Key(waiting, sha256, turn) for turn in turns)
+
+    def settled(self, waiting: Waiting) -> None:
+        """Let the clips go on that waited for this one."""
+        self._open -= 1
+        if waiting.size is None or self._sizes.get(waiting.size) != waiting.clip:
+            return
+        del self._sizes[waiting.size]
+        if held := self._held.get(waiting.size):
+            follower = held.popleft()
+            self._held_count -= 1
+            self._open += 1
+            self._sizes[waiting.size] = follower.clip
+            self._next.append(_Key(follower))
+            if not held:
+                del self._held[waiting.size]
+
+
+class _Run:
+    """One run: takes every reply to the store."""
+
+    def __init__(self, store: Store, method: int, work: _Work, watcher: Watcher, crew: Crew) -> None:
+        self.new = 0
+        self._store = store
+        self._method = method
+        self._work = work
+        self._watcher = watcher
+        self._crew = crew
+
+    def take(self, key: _Key, reply: Reply) -> None:
+        """Keep what came of an errand, and see what follows from it."""
+        if key.sha256:
+            self._take_turn(key, reply)
+        elif reply.trouble is not None:
+            self._store.fail(self._method, key.waiting, reply.trouble, work_s=reply.seconds, worker=reply.worker)
+            gist = Gist("failed", error=reply.trouble.error, message=reply.trouble.message, work_s=reply.seconds)
+            self._done(key.waiting, gist)
+        else:
+            self._take_clip(key, reply)
+
+    def _take_clip(self, key: _Key, reply: Reply) -> None:
+        sha256 = reply.value["sha256"]
+        if "turns" in reply.value:
+            turns = [Turn(*values) for values in reply.value["turns"]]
+            self._store.plan(self._method, key.waiting.clip, sha256, reply.value["duration_s"], turns)
+        elif "gist" in reply.value:
+            self._store.plan(self._method, key.waiting.clip, sha256, reply.value["duration_s"], [WHOLE])
+            self._store.record(self._method, sha256, _with_outcome(WHOLE, reply))
+        self._settle_or_follow(key.waiting, sha256, reply)
+
+    def _settle_or_follow(self, waiting: Waiting, sha256: str, reply: Reply) -> None:
+        """Have the turns examined that are open; where none is, the clip has its outcome."""
+        if turns := self._store.open_turns(self._method, sha256):
+            self._work.follow(waiting, sha256, turns)
+            return
+        self._done(waiting, self._store.settle(self._method, waiting, sha256, reply.worker, reply.peak_mb))
+
+    def _take_turn(self, key: _Key, reply: Reply) -> None:
+        turn = _with_outcome(key.turn, reply)
+        self._store.record(self._method, key.sha256, turn)
+        self._watcher.turn(key.waiting.uri, turn)
+        if not self._store.open_turns(self._method, key.sha256):
+            self._done(
+                key.waiting, self._store.settle(self._method, key.waiting, key.sha256, reply.worker, reply.peak_mb)
+            )
+
+    def _done(self, waiting: Waiting, gist: Gist) -> None:
+        self.new += 1
+        self._work.settled(waiting)
+        self._watcher.clip(waiting.uri, gist, self._crew.slots())
+
+
+def _with_outcome(turn: Turn, reply: Reply) -> Turn:
+    if reply.trouble is not None:
+        trouble: Trouble = reply.trouble
+        gist = Gist("failed", error=trouble.error, message=trouble.message, work_s=reply.seconds)
+        return Turn(turn.number, turn.start_s, turn.end_s, gist)
+    values = reply.value["gist"] | {"work_s": reply.seconds}
+    gist = Gist(**values | {name: tuple(values.get(name, ())) for name in ("reasons", "cues")})
+    analysis, timeline = reply.blobs
+    return Turn(turn.number, turn.start_s, turn.end_s, gist, analysis, timeline)
+
+
+def _list(
+    store: Store, order: Order, run: int, method: int, stop: threading.Event, tell: Callable[[int], None]
+) -> dict[str, int]:
+    """Note all that the sources list; count what they hold besides."""
+    listing, count = Listing(), 0
+    listed = iter(entries(order.sources, listing))
+    while not stop.is_set() and (batch := list(islice(listed, LISTED_AT_A_TIME))):
+        count += store.add(run, method, batch)
+        tell(count)
+    return dict(listing.passed_over)
+
+
+def score(order: Order, db: Path, watcher: Watcher, stop: threading.Event | None = None) -> Summary:
+    """Examine every clip of the sources that has no outcome by this method yet.
+
+    Parameters
+    ----------
+    order : Order
+    db : Path
+        The store; made where there is none.
+    watcher : Watcher
+    stop : threading.Event, optional
+        Ends the run soon after it is set; a later run goes on from there.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    ArchiveError
+        A source can't be listed, the store can't be used or is held by another run, or the cluster is gone.
+    BundleError, BackendMissing
+        The method can't be used here.
+    """
+    stop = stop or threading.Event()
+    chosen = order.method()
+    with sole_run(db), open_store(db, create=True) as store:
+        method = store.method(chosen)
+        run = store.begin(method, order.sources)
+        passed_over = _list(store, order, run, method, stop, watcher.listed)
+        if order.failed_too:
+            store.reopen(run, method)
+        new = 0 if stop.is_set() else _work_through(order, store, run, method, watcher, stop, chosen)
+        store.end(run, "interrupted" if stop.is_set() else "finished")
+        return Summary(store.tally(run, method), new, stop.is_set(), passed_over)
+
+
+def _work_through(
+    order: Order, store: Store, run: int, method: int, watcher: Watcher, stop: threading.Event, chosen: Method
+) -> int:
+    """Have done what waits; return how many clips got their outcome."""
+    if next(store.waiting(run, method), None) is None:
+        return 0
+    payload = {
+        "bundle": None if order.bundle is None else str(order.bundle.resolve()),
+        "bundle_sha256": chosen.bundle_sha256,
+        "settings": chosen.settings,
+        "max_seconds": chosen.max_seconds,
+    }
+    counts = store.tally(run, method)
+    waiting = counts.pop("waiting", 0)
+    with open_executor(order.processes, order.dask) as crew:
+        if order.dask is not None:
+            from lipaccord.examining import code_digest  # loads all that examines; processes of this machine have it
+
+            crew.check(code_digest, code_digest())
+        watcher.begins(waiting, sum(counts.values()), crew.describe)
+        work = _Work(order, store, run, method, payload)
+        taking = _Run(store, method, work, watcher, crew)
+        with closing(dispatch(crew.executor, crew.slots, work, stop=stop, tell=watcher.says)) as replies:
+            for key, _, reply in replies:
+                taking.take(key, reply)
+    return taking.new
