@@ -1,9 +1,8 @@
 """A stand-in for the examination of a clip: a text file says what comes of it, one word a line.
 
-``examined 1.5`` (triage), ``silent`` (not examinable), ``broken`` (raises), ``deadly`` (its process dies),
-``endless``, ``long 3`` (cut
-into so many turns), and below it for each turn one of the others. Every call adds a line to the file that the
-environment names in ``STUB_CALLS``.
+``examined 1.5`` (triage), ``silent`` (not examinable), ``broken`` (raises), ``deadly`` (its process dies), ``endless``,
+``foreign`` (its worker is no good), ``long 3`` (cut into so many turns), and below it for each turn one of the others.
+Every call adds a line to the file that the environment names in ``STUB_CALLS``.
 
 Run as a script it scores a folder to a store with this stand-in: ``stub_examination.py FOLDER DB JOBS``.
 """
@@ -18,7 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from lipaccord.errors import UnreadableMedia
+from lipaccord.errors import BundleError, UnreadableMedia
 
 EXAMINE = "stub_examination:examine"
 CALLS = "STUB_CALLS"
@@ -35,9 +34,10 @@ def examine(payload: dict[str, Any]) -> Answer:
         raise UnreadableMedia(f"{path.name} can't be read ({error.strerror}); look for it") from error
     sha256 = hashlib.sha256(data).hexdigest()
     part = payload.get("part")
-    _note(f"{path.name} {'whole' if part is None else part}")
     if part is None and sha256 in payload["known"]:
+        _note(f"{path.name} known")
         return {"sha256": sha256}, ()
+    _note(f"{path.name} {'whole' if part is None else part}")
     lines = data.decode().splitlines()
     if lines[0].startswith("long") and part is None:
         turns = [[number, 10.0 * number, 10.0 * number + 5] for number in range(1, int(lines[0].split()[1]) + 1)]
@@ -50,6 +50,8 @@ def _outcome(line: str, path: Path, sha256: str) -> Answer:
     word, _, number = line.partition(" ")
     if word == "broken":
         raise UnreadableMedia(f"{path.name} is broken; leave it out")
+    if word == "foreign":
+        raise BundleError("this worker has another bundle; give every worker the same")
     if word == "deadly":
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "endless":

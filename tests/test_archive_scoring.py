@@ -94,6 +94,7 @@ def test_a_clip_that_moved_is_not_examined_again_and_a_changed_one_is(folder: Pa
     assert summary.new == 2
     found = rows(folder, "triage")
     assert found["elsewhere"] == 1.0
+    assert sorted(calls(folder)[2:]) == ["elsewhere.mp4 known", "two.mp4 whole"]
     assert found["two"] == 7.25
     with open_store(folder / "a.db") as store:
         assert store.connection.execute("SELECT count(*) FROM examination").fetchone()[0] == 3
@@ -106,6 +107,7 @@ def test_equal_clips_are_examined_once(folder: Path) -> None:
     with open_store(folder / "a.db") as store:
         assert store.connection.execute("SELECT count(*) FROM examination").fetchone()[0] == 1
     assert set(rows(folder, "triage").values()) == {3.0}
+    assert Counter(call.split()[1] for call in calls(folder)) == {"whole": 1, "known": 4}
 
 
 def test_clips_of_one_size_that_differ_are_all_examined(folder: Path) -> None:
@@ -187,6 +189,15 @@ def test_a_stopped_run_keeps_what_is_done_and_the_next_goes_on(folder: Path) -> 
     assert 1 <= summary.counts["examined"] < 6
     assert summary.counts["waiting"] == 6 - summary.counts["examined"]
     assert run(folder).counts == {"examined": 6}
+
+
+def test_what_is_no_fault_of_a_clip_stops_the_run(folder: Path) -> None:
+    write(folder, a="foreign", b="examined 2.0")
+    with pytest.raises(ArchiveError, match="give every worker the same"):
+        run(folder)
+    assert rows(folder)["a"] is None
+    write(folder, a="examined 1.0")
+    assert run(folder).counts == {"examined": 2}
 
 
 def test_a_time_limit_fails_a_clip_and_the_others_go_on(folder: Path) -> None:

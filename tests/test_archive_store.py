@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -176,8 +177,8 @@ def test_a_change_that_fails_leaves_nothing(path: Path) -> None:
     with open_store(path, create=True) as store:
         begun(store)
 
-        def entries() -> list[Entry]:
-            yield Entry("/a.mp4", 5, "m")  # type: ignore[misc]
+        def entries() -> Iterator[Entry]:
+            yield Entry("/a.mp4", 5, "m")
             raise RuntimeError("stop")
 
         with pytest.raises(RuntimeError, match="stop"):

@@ -379,6 +379,27 @@ def export(
             raise typer.Exit(ExitCode.ROWS)
 
 
+@app.command()
+def review(
+    db: Db,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port of this machine; otherwise any that is free.")
+    ] = 0,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who decides; otherwise the name of the login.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Bundle that the clips were scored with, if not the shipped one.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address; open it yourself.")] = False,
+) -> None:
+    """Decide on clips by keyboard, on a page that only this machine reaches."""
+    with plain_errors():
+        from lipaccord.archive.review.serving import serve
+
+        serve(db, port=port, user=user, bundle=bundle, open_browser=not no_browser, announce=typer.echo)
+
+
 def _export(db: Path, out: str, kind: Any, what: str, wanted: Filter) -> Iterable[str]:
     from lipaccord.archive import exports
     from lipaccord.archive.store import open_store

@@ -28,13 +28,15 @@ from lipaccord.archive.sources import entries
 from lipaccord.archive.store import Store, open_store
 from lipaccord.archive.walking import Listing
 from lipaccord.bundle import load_bundle
-from lipaccord.errors import SettingsError
+from lipaccord.errors import ArchiveError, SettingsError
 from lipaccord.settings import Settings
 
 LISTED_AT_A_TIME = 1000
 HELD = 1000
 """Clips that wait for one of the same size; more are sent on their way."""
 WHOLE = Turn(1)
+NO_FAULT_OF_A_CLIP = frozenset({"BackendMissing", "BundleError", "SettingsError"})
+"""Troubles that every clip would have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ class _Run:
 
     def take(self, key: _Key, reply: Reply) -> None:
         """Keep what came of an errand, and see what follows from it."""
+        if reply.trouble is not None and reply.trouble.error in NO_FAULT_OF_A_CLIP:
+            raise ArchiveError(f"the run was stopped, for no clip can be examined like this: {reply.trouble.message}")
         if key.sha256:
             self._take_turn(key, reply)
         elif reply.trouble is not None:
@@ -304,7 +308,8 @@ def score(order: Order, db: Path, watcher: Watcher, stop: threading.Event | None
     Raises
     ------
     ArchiveError
-        A source can't be listed, the store can't be used or is held by another run, or the cluster is gone.
+        A source can't be listed, the store can't be used or is held by another run, the cluster is gone, or a worker
+        lacks what it needs.
     BundleError, BackendMissing
         The method can't be used here.
     """

@@ -51,7 +51,7 @@ def gist_values(gist: Gist) -> dict[str, Any]:
     return values | {name: json.dumps(list(values[name])) for name in _LISTS}
 
 
-def gist_of_row(row: Mapping[str, Any]) -> Gist:
+def gist_of_row(row: Mapping[str, Any] | sqlite3.Row) -> Gist:
     """Undo `gist_values`."""
     values = {name: row[name] for name in GIST_COLUMNS}
     return Gist(**values | {name: tuple(json.loads(values[name])) for name in _LISTS})
