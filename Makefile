@@ -16,10 +16,10 @@ outputs = $(foreach kind,json html,--$(kind:html=report) $(DEMO)/$(basename $(no
 # Here package-lock.json says what the page of the report takes from npm, and SHA256SUMS what was taken.
 PAGE := src/lipaccord/report/page
 
-# The tests of the page drive a browser: LIPACCORD_BROWSER names one, LIPACCORD_WITHOUT_BROWSER=1 does without.
+# The tests of the pages drive a browser: LIPACCORD_BROWSER names one, LIPACCORD_WITHOUT_BROWSER=1 does without.
 BROWSERS := chromium chromium-browser google-chrome
 # They go first and alone: a browser that has to share its cores is slow to answer.
-BROWSER_TESTS := tests/test_browser.py tests/test_report_browser.py
+BROWSER_TESTS := tests/test_browser.py tests/test_report_browser.py tests/test_review_browser.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -64,14 +64,14 @@ browser:
 	  echo "There is no browser $$LIPACCORD_BROWSER, which LIPACCORD_BROWSER names" >&2; exit 1; fi; \
 	for name in $(BROWSERS); do if command -v $$name >/dev/null; then exit 0; fi; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Chromium for the tests of the report (a minute or two)"; \
+	  echo "Installing Chromium for the tests of the pages (a minute or two)"; \
 	  log="$$(mktemp)"; export DEBIAN_FRONTEND=noninteractive; \
 	  if apt-get update >"$$log" 2>&1 </dev/null && \
 	    apt-get install --yes --no-install-recommends chromium fonts-dejavu-core >>"$$log" 2>&1 </dev/null && \
 	    command -v chromium >/dev/null; then rm "$$log"; exit 0; fi; \
 	  cat "$$log" >&2; rm "$$log"; \
 	fi; \
-	echo "The tests of the report need Chromium; on Debian: apt install chromium. Another one is named by" >&2; \
+	echo "The tests of the pages need Chromium; on Debian: apt install chromium. Another one is named by" >&2; \
 	echo "LIPACCORD_BROWSER=/path/to/it; to leave these tests out, set LIPACCORD_WITHOUT_BROWSER=1." >&2; exit 1
 
 clean: ## remove all that make has made
