@@ -186,6 +186,25 @@ def test_a_change_that_fails_leaves_nothing(path: Path) -> None:
         assert store.connection.execute("SELECT count(*) FROM clip").fetchone()[0] == 0
 
 
+def test_changes_inside_a_change_are_kept_or_lost_with_it(path: Path) -> None:
+    with open_store(path, create=True) as store:
+        method, run = begun(store, Entry("/a.mp4", 5, "m"))
+        waiting = only(store, method, run)
+
+        def half() -> None:
+            with store.change():
+                examined(store, method, waiting, Gist("examined"))
+                raise RuntimeError("stop")
+
+        with pytest.raises(RuntimeError, match="stop"):
+            half()
+        assert only(store, method, run) == waiting
+        assert store.open_turns(method, CONTENT) == []
+        with store.change():
+            examined(store, method, waiting, Gist("examined"))
+        assert list(store.waiting(run, method)) == []
+
+
 def test_gists_come_back() -> None:
     gist = Gist("failed", error="X", message="y", reasons=("a", "b"), cues=("blur",), offset_ms=-3.5)
     assert gist_of_row(gist_values(gist)) == gist

@@ -39,13 +39,16 @@ def plain_failures(path: Path) -> Iterator[None]:
 
 @contextmanager
 def changing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Make one transaction of what is done inside.
+    """Make one transaction of what is done inside; inside another one, a part of that.
 
     Raises
     ------
     ArchiveError
         The disk is full, or the store can't be written; nothing of the transaction is kept.
     """
+    if connection.in_transaction:
+        yield connection
+        return
     with plain_failures(path):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -222,7 +222,11 @@ class _Run:
         self._crew = crew
 
     def take(self, key: _Key, reply: Reply) -> None:
-        """Keep what came of an errand, and see what follows from it."""
+        """Keep what came of an errand, all of it or nothing, and see what follows from it."""
+        with self._store.change():
+            self._take(key, reply)
+
+    def _take(self, key: _Key, reply: Reply) -> None:
         if reply.trouble is not None and reply.trouble.error in NO_FAULT_OF_A_CLIP:
             raise ArchiveError(f"the run was stopped, for no clip can be examined like this: {reply.trouble.message}")
         if key.sha256:
