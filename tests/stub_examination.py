@@ -1,8 +1,9 @@
 """A stand-in for the examination of a clip: a text file says what comes of it, one word a line.
 
 ``examined 1.5`` (triage), ``silent`` (not examinable), ``broken`` (raises), ``deadly`` (its process dies), ``endless``,
-``foreign`` (its worker is no good), ``long 3`` (cut into so many turns), and below it for each turn one of the others.
-Every call adds a line to the file that the environment names in ``STUB_CALLS``.
+``foreign`` (its worker is no good), ``meets`` (waits until another clip is examined too), ``long 3`` (cut into so many
+turns), and below it for each turn one of the others. Every call adds a line to the file that the environment names in
+``STUB_CALLS``.
 
 Run as a script it scores a folder to a store with this stand-in: ``stub_examination.py FOLDER DB JOBS``.
 """
@@ -50,6 +51,9 @@ def _outcome(line: str, path: Path, sha256: str) -> Answer:
     word, _, number = line.partition(" ")
     if word == "broken":
         raise UnreadableMedia(f"{path.name} is broken; leave it out")
+    if word == "meets":
+        while len({line for line in _calls() if line.endswith("whole")}) < 2:
+            pass
     if word == "foreign":
         raise BundleError("this worker has another bundle; give every worker the same")
     if word == "deadly":
@@ -60,6 +64,10 @@ def _outcome(line: str, path: Path, sha256: str) -> Answer:
     if word == "examined":
         gist = {"status": "examined", "triage": float(number), "sync_status": "in_sync", "footage_s": 5.0}
     return {"sha256": sha256, "duration_s": 5.0, "gist": gist}, (b'{"stub": true}', b'{"timeline": {}}')
+
+
+def _calls() -> list[str]:
+    return Path(os.environ[CALLS]).read_text(encoding="utf-8").splitlines()
 
 
 def _note(line: str) -> None:

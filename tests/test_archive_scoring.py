@@ -116,6 +116,11 @@ def test_clips_of_one_size_that_differ_are_all_examined(folder: Path) -> None:
     assert rows(folder, "triage") == {f"clip{number}": float(number) for number in range(5)}
 
 
+def test_clips_of_one_size_are_examined_side_by_side(folder: Path) -> None:
+    write(folder, **{f"clip{number}": f"meets {number}" for number in range(2)})
+    assert run(folder, processes=2, limits=Limits(seconds=60.0)).counts == {"not_examinable": 2}
+
+
 def test_a_long_recording_is_examined_turn_by_turn(folder: Path) -> None:
     write(folder, session="long 4\nexamined 1.0\nsilent\nexamined 9.0\nbroken")
     watcher = Silent()
@@ -174,6 +179,23 @@ def test_a_clip_that_vanishes_fails_and_the_others_go_on(folder: Path) -> None:
 
     assert run(folder, Thief()).counts == {"examined": 1, "failed": 1}
     assert "b.mp4" in rows(folder, "message")["b"]
+
+
+def test_a_clip_that_vanishes_between_two_runs_gets_its_row(folder: Path) -> None:
+    write(folder, a="examined 1.0", b="examined 2.0")
+    stop = threading.Event()
+
+    class Stopping(Silent):
+        def begins(self, waiting: int, done: int, workers: str) -> None:
+            stop.set()
+
+    run(folder, Stopping(), stop)
+    (folder / "clips" / "a.mp4").unlink()
+    assert run(folder).counts == {"examined": 1}
+    assert rows(folder, "status, error") == {"a": ("failed", "Missing"), "b": ("examined", "")}
+    (folder / "clips" / "b.mp4").unlink()
+    run(folder)
+    assert rows(folder, "status")["b"] == "examined"
 
 
 def test_a_stopped_run_keeps_what_is_done_and_the_next_goes_on(folder: Path) -> None:

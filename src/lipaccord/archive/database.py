@@ -37,6 +37,11 @@ def plain_failures(path: Path) -> Iterator[None]:
         raise ArchiveError(f"the store {path} can't be used ({error}); {remedy}") from error
 
 
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite ends it itself where the disk is full
+        connection.execute("ROLLBACK")
+
+
 @contextmanager
 def changing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Make one transaction of what is done inside; inside another one, a part of that.
@@ -54,8 +59,7 @@ def changing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Con
         try:
             yield connection
         except BaseException:
-            if connection.in_transaction:  # SQLite ends it itself where the disk is full
-                connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise
         connection.execute("COMMIT")
 

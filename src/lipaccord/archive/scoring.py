@@ -3,38 +3,32 @@
 The run lists what the sources hold, then has the clips examined that have no outcome by its method yet. It alone writes
 the store; workers read the clips. What is in flight when it is killed is done again by the next run, and nothing else:
 every reply is kept before the next errand is sent.
-
-A clip whose size is that of one in flight waits for it: if they are equal, one examination serves both.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import lipaccord
-from lipaccord.archive import tasks
 from lipaccord.archive.database import sole_run
 from lipaccord.archive.engine import dispatch
 from lipaccord.archive.executors import Crew, open_executor
-from lipaccord.archive.records import Errand, Gist, Limits, Method, Reply, Trouble, Turn, Waiting
+from lipaccord.archive.records import Gist, Limits, Method, Reply, Trouble, Turn, Waiting
 from lipaccord.archive.sources import entries
 from lipaccord.archive.store import Store, open_store
 from lipaccord.archive.walking import Listing
+from lipaccord.archive.work import WHOLE, Key, Work
 from lipaccord.bundle import load_bundle
 from lipaccord.errors import ArchiveError, SettingsError
 from lipaccord.settings import Settings
 
 LISTED_AT_A_TIME = 1000
-HELD = 1000
-"""Clips that wait for one of the same size; more are sent on their way."""
-WHOLE = Turn(1)
 NO_FAULT_OF_A_CLIP = frozenset({"BackendMissing", "BundleError", "SettingsError"})
 """Troubles that every clip would have."""
 
@@ -139,81 +133,10 @@ class Summary:
     passed_over: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What an errand is about: a clip, or with `sha256` one turn of it."""
-
-    waiting: Waiting
-    sha256: str = ""
-    turn: Turn = WHOLE
-
-
-class _Work(Iterator["tuple[_Key, Errand] | None"]):
-    """What there is to do: first what follows from replies, then the clips that wait."""
-
-    def __init__(self, order: Order, store: Store, run: int, method: int, payload: dict[str, Any]) -> None:
-        self._store = store
-        self._method = method
-        self._limits = order.limits
-        self._payload = payload
-        self._waiting = store.waiting(run, method)
-        self._next: deque[_Key] = deque()
-        self._held: dict[int, deque[Waiting]] = {}
-        self._held_count = 0
-        self._sizes: dict[int, int] = {}  # of clips that are being worked on, each with the number of one
-        self._open = 0
-
-    def __next__(self) -> tuple[_Key, Errand] | None:
-        if self._next:
-            return self._errand(self._next.popleft())
-        for waiting in self._waiting:
-            if waiting.size is not None and waiting.size in self._sizes and self._held_count < HELD:
-                self._held.setdefault(waiting.size, deque()).append(waiting)
-                self._held_count += 1
-                continue
-            return self._begin(waiting)
-        if self._open:
-            return None
-        raise StopIteration
-
-    def _begin(self, waiting: Waiting) -> tuple[_Key, Errand]:
-        self._open += 1
-        if waiting.size is not None:
-            self._sizes.setdefault(waiting.size, waiting.clip)
-        return self._errand(_Key(waiting))
-
-    def _errand(self, key: _Key) -> tuple[_Key, Errand]:
-        payload = self._payload | {"uri": key.waiting.uri}
-        if key.sha256:
-            payload |= {"sha256": key.sha256, "part": [key.turn.start_s, key.turn.end_s]}
-        else:
-            payload |= {"known": self._store.known(self._method, key.waiting)}
-        return key, Errand(tasks.EXAMINE, payload, self._limits)
-
-    def follow(self, waiting: Waiting, sha256: str, turns: Sequence[Turn]) -> None:
-        """Have turns of a clip examined before anything else."""
-        self._next.extend(_Key(waiting, sha256, turn) for turn in turns)
-
-    def settled(self, waiting: Waiting) -> None:
-        """Let the clips go on that waited for this one."""
-        self._open -= 1
-        if waiting.size is None or self._sizes.get(waiting.size) != waiting.clip:
-            return
-        del self._sizes[waiting.size]
-        if held := self._held.get(waiting.size):
-            follower = held.popleft()
-            self._held_count -= 1
-            self._open += 1
-            self._sizes[waiting.size] = follower.clip
-            self._next.append(_Key(follower))
-            if not held:
-                del self._held[waiting.size]
-
-
 class _Run:
     """One run: takes every reply to the store."""
 
-    def __init__(self, store: Store, method: int, work: _Work, watcher: Watcher, crew: Crew) -> None:
+    def __init__(self, store: Store, method: int, work: Work, watcher: Watcher, crew: Crew) -> None:
         self.new = 0
         self._store = store
         self._method = method
@@ -221,15 +144,17 @@ class _Run:
         self._watcher = watcher
         self._crew = crew
 
-    def take(self, key: _Key, reply: Reply) -> None:
+    def take(self, key: Key, reply: Reply) -> None:
         """Keep what came of an errand, all of it or nothing, and see what follows from it."""
         with self._store.change():
             self._take(key, reply)
 
-    def _take(self, key: _Key, reply: Reply) -> None:
+    def _take(self, key: Key, reply: Reply) -> None:
         if reply.trouble is not None and reply.trouble.error in NO_FAULT_OF_A_CLIP:
             raise ArchiveError(f"the run was stopped, for no clip can be examined like this: {reply.trouble.message}")
-        if key.sha256:
+        if key.identify:
+            self._work.identified(key.waiting, "" if reply.trouble is not None else reply.value["sha256"])
+        elif key.sha256:
             self._take_turn(key, reply)
         elif reply.trouble is not None:
             self._store.fail(self._method, key.waiting, reply.trouble, work_s=reply.seconds, worker=reply.worker)
@@ -238,7 +163,7 @@ class _Run:
         else:
             self._take_clip(key, reply)
 
-    def _take_clip(self, key: _Key, reply: Reply) -> None:
+    def _take_clip(self, key: Key, reply: Reply) -> None:
         sha256 = reply.value["sha256"]
         if "turns" in reply.value:
             turns = [Turn(*values) for values in reply.value["turns"]]
@@ -255,7 +180,7 @@ class _Run:
             return
         self._done(waiting, self._store.settle(self._method, waiting, sha256, reply.worker, reply.peak_mb))
 
-    def _take_turn(self, key: _Key, reply: Reply) -> None:
+    def _take_turn(self, key: Key, reply: Reply) -> None:
         turn = _with_outcome(key.turn, reply)
         self._store.record(self._method, key.sha256, turn)
         self._watcher.turn(key.waiting.uri, turn)
@@ -323,6 +248,8 @@ def score(order: Order, db: Path, watcher: Watcher, stop: threading.Event | None
         method = store.method(chosen)
         run = store.begin(method, order.sources)
         passed_over = _list(store, order, run, method, stop, watcher.listed)
+        if not stop.is_set():
+            store.miss(run, method)
         if order.failed_too:
             store.reopen(run, method)
         new = 0 if stop.is_set() else _work_through(order, store, run, method, watcher, stop, chosen)
@@ -350,7 +277,7 @@ def _work_through(
 
             crew.check(code_digest, code_digest())
         watcher.begins(waiting, sum(counts.values()), crew.describe)
-        work = _Work(order, store, run, method, payload)
+        work = Work(store, run, method, payload, order.limits)
         taking = _Run(store, method, work, watcher, crew)
         with closing(dispatch(crew.executor, crew.slots, work, stop=stop, tell=watcher.says)) as replies:
             for key, _, reply in replies:

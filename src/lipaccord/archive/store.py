@@ -148,6 +148,22 @@ class Store:
                     self._outcome(connection, method, clip, entry.mark, gist)
         return count
 
+    def miss(self, run: int, method: int) -> None:
+        """Let the clips fail that an unfinished run over the same sources listed and this one did not find any more."""
+        gone = self.connection.execute(
+            "SELECT clip.id, clip.name, clip.mark FROM clip JOIN run AS before ON before.id = clip.run "
+            "JOIN run AS this ON this.id = ? AND this.sources = before.sources AND this.method = before.method "
+            "LEFT JOIN outcome ON outcome.method = ? AND outcome.clip = clip.id WHERE clip.run != ? "
+            "AND (outcome.clip IS NULL OR outcome.mark != clip.mark)",
+            (run, method, run),
+        ).fetchall()
+        with self.change() as connection:
+            for row in gone:
+                message = f"{row['name']} was listed before and is gone: look where it went"
+                self._outcome(
+                    connection, method, row["id"], row["mark"], Gist("failed", error="Missing", message=message)
+                )
+
     def reopen(self, run: int, method: int) -> None:
         """Let the clips of a run that failed wait again; what is wrong with their listing is not tried again."""
         failed = (

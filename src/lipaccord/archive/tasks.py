@@ -30,7 +30,7 @@ LARGE_BYTES = 1 << 26
 """A file of this size that does not say how long it lasts is taken for a long one."""
 MOST_BYTES = 1 << 36
 """A remote file that is larger is not fetched."""
-EXAMINE = "lipaccord.archive.tasks:examine"
+EXAMINE, IDENTIFY = "lipaccord.archive.tasks:examine", "lipaccord.archive.tasks:identify"
 NO_TURN = "no_turn"
 
 Answer = tuple[dict[str, Any], tuple[bytes, ...]]
@@ -161,3 +161,14 @@ def examine(payload: dict[str, Any]) -> Answer:
         if _is_long(file, duration_s, payload["max_seconds"]):
             return _cut(file, duration_s, payload)
         return _examined(path, name, payload, [None, None])
+
+
+def identify(payload: dict[str, Any]) -> Answer:
+    """Return the SHA-256 of the file at ``uri`` of the payload, as ``sha256``.
+
+    Raises
+    ------
+    UnreadableMedia
+        It can't be read.
+    """
+    return {"sha256": hash_file(payload["uri"]).sha256}, ()
