@@ -64,7 +64,7 @@ class _Telling:
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def stopping(stop: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C, or a request to end, stop the run in order, and the second end it at once."""
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -129,7 +129,7 @@ def _run(order: Order, db: Path, *, log: Path | None, quiet: bool) -> ExitCode |
     with ExitStack() as stack:
         lines = stack.enter_context(RunLog(log))
         update = stack.enter_context(showing_status(shown=not quiet and terminal))
-        stack.enter_context(_stopping(stop))
+        stack.enter_context(stopping(stop))
         telling = _Telling(lines, update, lines=not quiet and not terminal)
         summary = score(order, db, telling, stop)
         elapsed = time.monotonic() - started

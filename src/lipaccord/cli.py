@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lipaccord import archive_cli
+from lipaccord import archive_cli, source_cli
 from lipaccord.console import (
     ExitCode,
     check_outputs,
@@ -40,6 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(archive_cli.app, name="archive")
+app.command()(source_cli.index)
+app.command()(source_cli.match)
 
 
 BaseRate = Annotated[

@@ -87,6 +87,8 @@ READERS = frozenset(
         "selftest",
         "sheets",
         "simulate",
+        "source",
+        "source_cli",
         "splice_training",
         "splices",
         "stills",

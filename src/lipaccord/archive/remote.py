@@ -12,7 +12,9 @@ it shows an address.
 from __future__ import annotations
 
 import datetime
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lipaccord.archive.records import Entry
-from lipaccord.archive.urls import QUERIED, check_url, in_chain, public_name, without_query
+from lipaccord.archive.urls import QUERIED, check_url, in_chain, is_url, public_name, without_query
 from lipaccord.archive.walking import EVERYTHING, Listing, Pattern, told
 from lipaccord.errors import ArchiveError, BackendMissing
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _TAGS = ("ETag", "etag", "checksum", "CRC", "mtime", "LastModified", "last_modified", "updated", "modified", "created")
 _PACKAGES = {"libarchive": "libarchive-c"}  # a package that is not named as its module
 _BLOCK = 1 << 20
+MOST_BYTES = 1 << 36
+"""A larger file is not fetched for one clip."""
 _MOST_LEVELS = 200  # a server can make up folders without end
 
 
@@ -269,3 +273,21 @@ def _matching(url: str, start: str, address: str, after: str, listing: Listing) 
     if next(_Walk(system, pattern, Listing(), after).run(path, root), None) is None:
         raise ArchiveError(f"nothing matches {public_name(url)}; correct the pattern")
     return _Walk(system, pattern, listing, after).run(path, root)
+
+
+@contextmanager
+def local_copy(uri: str) -> Iterator[str]:
+    """Give a local path to what lies at `uri`; a copy of a remote file is removed afterwards.
+
+    Raises
+    ------
+    ArchiveError, BackendMissing
+        As for `fetch`.
+    """
+    if not is_url(uri):
+        yield uri
+        return
+    with tempfile.TemporaryDirectory(prefix="lipaccord-") as folder:
+        copy = Path(folder, "clip")
+        fetch(uri, copy, most_bytes=MOST_BYTES)
+        yield os.fspath(copy)

@@ -7,10 +7,7 @@ own, with JSON values; see `records.Errand`.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,8 @@ from typing import Any
 from lipaccord._claims import read_claims
 from lipaccord._container import MediaFile, hash_file, open_container
 from lipaccord.archive.records import Gist
-from lipaccord.archive.remote import fetch
-from lipaccord.archive.urls import is_url, public_name
+from lipaccord.archive.remote import local_copy
+from lipaccord.archive.urls import public_name
 from lipaccord.errors import BundleError, UnreadableMedia
 from lipaccord.records import Analysis
 from lipaccord.settings import Settings
@@ -28,24 +25,10 @@ LONG_S = 90.0
 """Recordings that last longer are cut into turns."""
 LARGE_BYTES = 1 << 26
 """A file of this size that does not say how long it lasts is taken for a long one."""
-MOST_BYTES = 1 << 36
-"""A remote file that is larger is not fetched."""
 EXAMINE, IDENTIFY = "lipaccord.archive.tasks:examine", "lipaccord.archive.tasks:identify"
 NO_TURN = "no_turn"
 
 Answer = tuple[dict[str, Any], tuple[bytes, ...]]
-
-
-@contextmanager
-def _local(uri: str) -> Iterator[str]:
-    """Give a local path to what lies at `uri`; a copy of a remote file is removed afterwards."""
-    if not is_url(uri):
-        yield uri
-        return
-    with tempfile.TemporaryDirectory(prefix="lipaccord-") as folder:
-        copy = Path(folder, "clip")
-        fetch(uri, copy, most_bytes=MOST_BYTES)
-        yield os.fspath(copy)
 
 
 def _duration(file: MediaFile) -> float | None:
@@ -149,7 +132,7 @@ def examine(payload: dict[str, Any]) -> Answer:
     """
     uri, part = payload["uri"], payload.get("part")
     name = public_name(uri)
-    with _local(uri) as path:
+    with local_copy(uri) as path:
         file = hash_file(path)
         if part is not None:
             if file.sha256 != payload["sha256"]:

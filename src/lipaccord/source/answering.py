@@ -1,0 +1,90 @@
+"""A clip and an index -> the finding on its source: the search, and the exhibit of the best match.
+
+The search stands on signatures alone; whether the mouth is another needs the pictures of both, so the
+file of the recording must be there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipaccord.records import Reason
+from lipaccord.source.exhibit import Exhibit, exhibit
+from lipaccord.source.finding import Candidate, SourceFinding
+from lipaccord.source.searching import SHOWN, match
+from lipaccord.source.showing import show
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found of the source of a clip.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the clip.
+    finding : SourceFinding
+    exhibit : Exhibit or None
+        Of the best match; None where nothing matches, or the file of the match is not there.
+    """
+
+    sha256: str
+    finding: SourceFinding
+    exhibit: Exhibit | None
+
+
+def _file_of(candidate: Candidate) -> str | None:
+    """Return where the recording still lies on this machine as it was signed."""
+    return next((uri for uri, state in candidate.places if state == "there"), None)
+
+
+def answer(
+    clip: str | os.PathLike[str],
+    folder: Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    most: int = SHOWN,
+    viewing_copy: Path | None = None,
+    threads: int = 1,
+) -> Answer:
+    """Search an index for the source of a clip, and lay the two side by side.
+
+    Parameters
+    ----------
+    clip : path-like
+    folder : Path
+        The index.
+    start_s, end_s : float, optional
+        Part of the clip.
+    most : int
+        Candidates to return for each face.
+    viewing_copy : Path, optional
+        Where to write the two side by side as an MP4; nothing is written where there is nothing to show.
+    threads : int
+        Of each decoder.
+
+    Raises
+    ------
+    MediaError, BackendMissing, SettingsError, ArchiveError
+        As for `searching.match` and `exhibit.exhibit`.
+    OSError
+        The viewing copy can't be written.
+    """
+    sha256, finding = match(clip, folder, start_s=start_s, end_s=end_s, most=most, threads=threads)
+    best = next((candidate for candidate in finding.candidates if candidate.is_match), None)
+    if best is None:
+        return Answer(sha256, finding, None)
+    source = _file_of(best)
+    if source is None:
+        remedy = "put the file back where it was, or index it where it is now"
+        reason = Reason(
+            "source_gone", "The recording is not there as it was signed: the mouth was not compared.", remedy
+        )
+        return Answer(sha256, finding.with_exhibit("not_examinable", (reason,), {}), None)
+    made = exhibit(clip, source, best.alignment, start_s=start_s, end_s=end_s, threads=threads)
+    if viewing_copy is not None and made.pictures:
+        show(clip, source, best.alignment, made, viewing_copy, start_s=start_s, end_s=end_s, threads=threads)
+    return Answer(sha256, finding.with_exhibit(made.status, made.reasons, made.to_values()), made)

@@ -1,0 +1,287 @@
+"""A clip and an index -> the recordings from which it may have been made, how it lies in them, and how sure that is.
+
+Method: every stretch of the clip, a frame apart, asks for the stretches of the index nearest to it, as it is and
+mirrored; each answer votes for a signature and a difference of the two clocks. The signatures with most votes are laid
+under the clip frame by frame (`aligning`) and ranked by the strength of that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lipaccord._container import hash_file
+from lipaccord.errors import UnreadableMedia
+from lipaccord.records import FloatArray, Reason, TimeArray
+from lipaccord.source.aligning import align
+from lipaccord.source.finding import (
+    MOST_EXPECTED,
+    Candidate,
+    Searched,
+    SourceFinding,
+    Status,
+    expected_false,
+    observed_log10_false,
+)
+from lipaccord.source.index import Index, Kept, open_index
+from lipaccord.source.indexing import LANDMARKS, neighbours_of
+from lipaccord.source.neighbours import Neighbours, Numbers
+from lipaccord.source.records import Alignment, Signature
+from lipaccord.source.signing import sign
+from lipaccord.source.whereabouts import astray, places
+from lipaccord.source.windowing import windows
+
+QUERY_STRIDE_S = 0.04
+MOST_WINDOWS = 1500  # of a clip that are searched for, spread over it
+NEAR = 10  # answers to each
+FAR = 400.0  # squared distance at which an answer counts for little
+VOTE_S = 0.5
+ALIGNED = 12  # signatures that are laid under the clip
+SHOWN = 5
+LOOKED_AFTER = 20_000
+"""Sources of which it is looked whether they are gone or changed; each costs a look at the disk."""
+NOBODY = "use a part in which a face is seen for a second or longer, or a copy with more pixels"
+MOVING = "use a part of the clip in which the head moves: a still picture agrees with every recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A signature that may show what the clip shows.
+
+    Attributes
+    ----------
+    signature : int
+        Its number.
+    ahead_s : float
+        By how much the time since its first frame is ahead of the clip's clock.
+    weight : float
+    """
+
+    signature: int
+    ahead_s: float
+    weight: float
+
+
+def _wanted(query: Signature, mirror: bool) -> tuple[TimeArray, FloatArray]:
+    times_s, vectors = windows(query, QUERY_STRIDE_S, mirror=mirror)
+    if len(times_s) > MOST_WINDOWS:
+        picked = np.linspace(0, len(times_s) - 1, MOST_WINDOWS).astype(np.intp)
+        times_s, vectors = times_s[picked], vectors[picked]
+    return times_s, vectors
+
+
+def _answers(files: Sequence[Neighbours], vectors: FloatArray) -> tuple[FloatArray, Numbers, TimeArray]:
+    """Ask all files, and keep the nearest answers of all."""
+    distances, numbers, starts = (
+        np.concatenate(parts, axis=1) for parts in zip(*(file.search(vectors, NEAR) for file in files), strict=True)
+    )
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEAR]
+    return (
+        np.take_along_axis(distances, nearest, axis=1),
+        np.take_along_axis(numbers, nearest, axis=1),
+        np.take_along_axis(starts, nearest, axis=1),
+    )
+
+
+def _counted(numbers: Numbers, ahead_s: TimeArray, weights: FloatArray) -> list[Vote]:
+    """Count votes by signature and difference of the clocks; of each signature the difference with most of them."""
+    places = np.floor(ahead_s / VOTE_S).astype(np.int64)
+    cells, of_cell = np.unique(np.stack([numbers, places], axis=1), axis=0, return_inverse=True)
+    sums = np.bincount(of_cell.ravel(), weights, len(cells))
+    follows = np.flatnonzero((cells[1:, 0] == cells[:-1, 0]) & (cells[1:, 1] == cells[:-1, 1] + 1))
+    beside = sums.copy()  # a copy at another speed, or one at an edge, votes for neighbours too
+    beside[follows] += sums[follows + 1]
+    beside[follows + 1] += sums[follows]
+    votes = []
+    order = np.lexsort((-beside, cells[:, 0]))
+    firsts = order[np.append(True, np.diff(cells[order, 0]) != 0)] if len(order) else order
+    for cell in firsts:
+        votes.append(Vote(int(cells[cell, 0]), float((cells[cell, 1] + 0.5) * VOTE_S), float(beside[cell])))
+    return votes
+
+
+def votes_of(files: Sequence[Neighbours], query: Signature) -> list[Vote]:
+    """Return the signatures that the stretches of a clip vote for, those with most votes first, each once."""
+    best: dict[int, Vote] = {}
+    for mirror in (False, True):
+        times_s, vectors = _wanted(query, mirror)
+        if not len(times_s) or not files:
+            continue
+        distances, numbers, starts_s = _answers(files, vectors)
+        ahead_s = starts_s - times_s[:, None]
+        weights = FAR / (FAR + distances)
+        there = numbers > 0
+        for vote in _counted(numbers[there], ahead_s[there], weights[there]):
+            if vote.signature not in best or best[vote.signature].weight < vote.weight:
+                best[vote.signature] = vote
+    return sorted(best.values(), key=lambda vote: (-vote.weight, vote.signature))
+
+
+def _aligned(index: Index, query: Signature, votes: Sequence[Vote]) -> list[tuple[Kept, Alignment]]:
+    """Lay the signatures that were voted for under the clip; of each recording keep the best."""
+    kept = index.kept(vote.signature for vote in votes)
+    best: dict[str, tuple[Kept, Alignment]] = {}
+    for vote in votes:
+        if (known := kept.get(vote.signature)) is None:
+            continue
+        alignment = align(query, index.signature(vote.signature), vote.ahead_s + known.start_s)
+        if alignment is None:
+            continue
+        if known.sha256 not in best or best[known.sha256][1].strength < alignment.strength:
+            best[known.sha256] = known, alignment
+    return sorted(best.values(), key=lambda one: (-one[1].strength, one[0].number))
+
+
+def _candidates(
+    index: Index, query: Signature, found: Sequence[tuple[Kept, Alignment]], hours: float
+) -> list[Candidate]:
+    """Say of each recording how often chance gives as much, by what is calibrated and by the others found."""
+    is_likely = [expected_false(alignment.log10_false, hours) <= MOST_EXPECTED for _, alignment in found]
+    others = [(one.strength, one.log10_false) for (_, one), likely in zip(found, is_likely, strict=True) if not likely]
+    candidates = []
+    for (known, alignment), likely in zip(found, is_likely, strict=True):
+        rate = alignment.log10_false
+        if likely:
+            rate = max(rate, observed_log10_false(alignment.strength, rate, others, hours))
+        expected = expected_false(rate, hours)
+        lying = tuple((place.uri, place.state) for place in places(index, known.sha256))
+        candidates.append(
+            Candidate(query.face, known.face, known.sha256, lying, alignment, rate, expected, expected <= MOST_EXPECTED)
+        )
+    return candidates
+
+
+def _searched(index: Index, files: Sequence[Neighbours]) -> Searched:
+    counts = index.tally()
+    many = sum(counts.values()) > LOOKED_AFTER
+    lost = () if many else tuple((place.uri, place.state) for place in astray(index))
+    return Searched(
+        recordings=index.recordings(),
+        signatures=index.last()[0],
+        hours=sum(file.covered.seconds for file in files) / 3600,
+        without={name: count for name, count in counts.items() if name != "signed"},
+        astray=lost,
+        looked_after=not many,
+    )
+
+
+def _unfit(queries: Sequence[Signature]) -> Reason | None:
+    """Say why a clip can't be searched for; None where it can."""
+    if not queries:
+        return Reason("no_face", "No face is seen for long enough.", NOBODY)
+    if all(query.still for query in queries):
+        return Reason("still", "The picture stands still: it would agree with every recording.", MOVING)
+    if not any(len(windows(query)[0]) for query in queries):
+        return Reason("too_short", "No face is followed, and moves, for long enough.", NOBODY)
+    return None
+
+
+def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Status, Reason]:
+    best = next((candidate for candidate in candidates if candidate.is_match), None)
+    if best is None:
+        text = (
+            f"No recording in the index shows this head in this movement: {searched.recordings} recordings "
+            f"with a face, {searched.hours:.2f} hours, were searched."
+        )
+        return "not_found", Reason("not_found", text)
+    if best.alignment.sound.same is False:
+        return "sound_replaced", Reason("sound_differs", "The picture is that of the recording; the sound is another.")
+    heard = "and so is the sound" if best.alignment.sound.same else "too little is heard in both to compare the sound"
+    text = f"The picture round the mouth is that of the recording, {heard}."
+    return "same_recording", Reason("picture_agrees", text)
+
+
+def search(index: Index, queries: Sequence[Signature], most: int = SHOWN) -> SourceFinding:
+    """Search an index for the recordings in which the faces of a clip are found.
+
+    Parameters
+    ----------
+    index : Index
+    queries : sequence of Signature
+        Of the clip.
+    most : int
+        Candidates to return for each face.
+
+    Returns
+    -------
+    SourceFinding
+
+    Raises
+    ------
+    ArchiveError
+        The index was made with other landmarks, is damaged, or its files for the search have to be made and can't be.
+    BackendMissing
+        faiss is not installed.
+    """
+    for query in queries:
+        index.check_landmarks(query.landmarks)
+    files = neighbours_of(index)
+    searched = _searched(index, files)
+    if (reason := _unfit(queries)) is not None:
+        return SourceFinding("not_examinable", (reason,), searched)
+    candidates: list[Candidate] = []
+    for query in queries:
+        found = _aligned(index, query, votes_of(files, query)[:ALIGNED])
+        candidates += _candidates(index, query, found, searched.hours)[:most]
+    candidates.sort(key=lambda one: (not one.is_match, -one.alignment.strength, one.sha256, one.query_face))
+    status, reason = _verdict(searched, candidates)
+    return SourceFinding(status, (reason, *_warnings(searched)), searched, tuple(candidates))
+
+
+def _warnings(searched: Searched) -> Iterator[Reason]:
+    """Say what the search could not reach."""
+    if lacking := searched.without.get("failed", 0) + searched.without.get("waiting", 0):
+        yield Reason("sources_missing", f"{lacking} sources of the index were not signed, and so not searched.")
+    if searched.astray:
+        text = f"{len(searched.astray)} sources are gone or changed since they were signed: searched is what they held."
+        yield Reason("sources_astray", text)
+    if not searched.looked_after:
+        yield Reason("sources_not_looked_after", "It was not looked whether sources have changed since.")
+
+
+def match(
+    path: str | os.PathLike[str],
+    folder: Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    most: int = SHOWN,
+    threads: int = 1,
+) -> tuple[str, SourceFinding]:
+    """Sign a clip, or a part of it, and search an index for its source.
+
+    Parameters
+    ----------
+    path : path-like
+    folder : Path
+        The index.
+    start_s, end_s : float, optional
+        Part of the clip.
+    most : int
+        Candidates to return for each face.
+    threads : int
+        Of the decoder.
+
+    Returns
+    -------
+    sha256 : str
+        Of the clip.
+    finding : SourceFinding
+
+    Raises
+    ------
+    MediaError, BackendMissing, SettingsError
+        As for `signing.sign`.
+    ArchiveError
+        As for `search`, or there is no index.
+    """
+    with open_index(folder) as index:
+        sha256 = hash_file(os.fsdecode(path)).sha256
+        queries = sign(path, start_s=start_s, end_s=end_s, landmarks=LANDMARKS, threads=threads)
+        if any(query.sha256 != sha256 for query in queries):
+            raise UnreadableMedia(f"{os.fsdecode(path)!r} changed while it was signed: work on a copy")
+        return sha256, search(index, queries, most)
