@@ -207,12 +207,11 @@ class Store:
 
     def known(self, method: int, waiting: Waiting) -> list[str]:
         """Return the contents that a clip may have by its size and that are examined already, or cut into turns."""
-        rows = self.connection.execute(
-            "SELECT DISTINCT clip.sha256 FROM clip JOIN examination ON examination.method = ? "
-            "AND examination.sha256 = clip.sha256 WHERE clip.size = ? OR clip.sha256 = ? LIMIT ?",
-            (method, waiting.size, waiting.sha256, _KNOWN),
+        alike = self.connection.execute(
+            "SELECT DISTINCT sha256 FROM clip WHERE size = ? AND sha256 IS NOT NULL LIMIT ?", (waiting.size, _KNOWN)
         )
-        return [row["sha256"] for row in rows]
+        contents = dict.fromkeys([waiting.sha256, *(row["sha256"] for row in alike)])
+        return [sha256 for sha256 in contents if sha256 and self._examination(method, sha256) is not None]
 
     def plan(self, method: int, clip: int, sha256: str, duration_s: float | None, turns: Sequence[Turn]) -> None:
         """Note the turns that a recording is cut into; those that are done already stay as they are."""
