@@ -298,3 +298,23 @@ def test_the_lock_goes_with_the_run_and_keeps_others_out(path: Path) -> None:
     with sole_run(path):
         pass
     assert not lock.exists()
+
+
+def test_no_step_of_a_clip_reads_a_whole_table(path: Path) -> None:
+    asked: list[str] = []
+    with open_store(path, create=True) as store:
+        method, run = begun(store, Entry("/a.mp4", 5, "m"), Entry("/b.mp4", 5, "m"))
+        store.connection.set_trace_callback(asked.append)
+        waiting = next(store.waiting(run, method))
+        store.known(method, waiting)
+        examined(store, method, waiting, Gist("examined"))
+        store.open_turns(method, CONTENT)
+        store.connection.set_trace_callback(None)
+        steps = [
+            step["detail"]
+            for sql in asked
+            if sql.startswith(("SELECT", "UPDATE", "INSERT"))
+            for step in store.connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+        ]
+    assert len(steps) >= 8
+    assert [step for step in steps if step.startswith("SCAN")] == []
