@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lipaccord.archive import schema
 from lipaccord.archive.database import connect, sole_run
 from lipaccord.archive.records import Entry, Gist, Method, Trouble, Turn, Waiting
+from lipaccord.archive.schema import STORE
 from lipaccord.archive.store import Store, gist_of_row, gist_values, leading, open_store, unpacked, uri_bytes, uri_text
 from lipaccord.errors import ArchiveError
 
@@ -228,12 +228,12 @@ def test_a_store_that_is_not_there_is_not_made_for_a_reader(path: Path) -> None:
 
 
 def test_a_store_of_a_newer_release_is_refused_and_left_alone(path: Path) -> None:
-    connect(path, create=True).close()
+    connect(path, STORE, create=True).close()
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {STORE.version + 1}")
     connection.close()
     with pytest.raises(ArchiveError, match="install a newer lipaccord"):
-        connect(path)
+        connect(path, STORE)
 
 
 def test_a_file_of_another_program_is_refused_and_left_alone(path: Path) -> None:
@@ -242,10 +242,10 @@ def test_a_file_of_another_program_is_refused_and_left_alone(path: Path) -> None
     connection.close()
     before = path.read_bytes()
     with pytest.raises(ArchiveError, match="of another program"):
-        connect(path, create=True)
+        connect(path, STORE, create=True)
     path.write_bytes(b"this is no database, but text of some length" * 50)
     with pytest.raises(ArchiveError, match="no store of lipaccord"):
-        connect(path, create=True)
+        connect(path, STORE, create=True)
     assert before.startswith(b"SQLite")
 
 
@@ -282,7 +282,7 @@ def test_a_store_held_by_another_program_is_named(path: Path, monkeypatch: pytes
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="can't be used"):
-        connect(tmp_path / "nowhere" / "a.db", create=True)
+        connect(tmp_path / "nowhere" / "a.db", STORE, create=True)
     with pytest.raises(ArchiveError, match="can't be written"), sole_run(tmp_path / "nowhere" / "a.db"):
         pass
 

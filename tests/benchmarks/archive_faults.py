@@ -28,6 +28,7 @@ import av
 import numpy as np
 
 from lipaccord.archive.database import connect
+from lipaccord.archive.schema import STORE
 from lipaccord.encoding import encode
 from lipaccord.media import open_clip
 from lipaccord.records import Frame, Sound
@@ -168,7 +169,7 @@ def killed_runs(folder: Path, kills: int, jobs: int, chooser: random.Random) -> 
 
 
 def integrity(folder: Path) -> str:
-    connection = connect(folder / "archive.db")
+    connection = connect(folder / "archive.db", STORE)
     try:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     finally:

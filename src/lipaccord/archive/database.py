@@ -1,6 +1,6 @@
-"""Open the SQLite file of an archive's store: checked, brought up to date, and held by one run at a time.
+"""Open an SQLite file: checked, brought up to date, and held by one run at a time.
 
-A lock file beside the store, held for as long as a run lasts and given back by the system however the run ends, keeps a
+A lock file beside it, held for as long as a run lasts and given back by the system however the run ends, keeps a
 second run out; readers and reviewers need no lock.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lipaccord.archive import schema
+from lipaccord.archive.schema import Schema
 from lipaccord.errors import ArchiveError
 
 _WAIT_S = 30.0
@@ -64,35 +64,35 @@ def changing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Con
         connection.execute("COMMIT")
 
 
-def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+def _migrate(path: Path, connection: sqlite3.Connection, schema: Schema) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    if (owner, version) != (0, 0) and owner != schema.APPLICATION_ID:
-        raise ArchiveError(f"{path} is an SQLite file of another program; name another file")
-    if owner == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ArchiveError(f"{path} is an SQLite file of another program; name another file")
-    if version > schema.VERSION:
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != schema.application_id and (owner, version, tables) != (0, 0, 0):
+        raise ArchiveError(f"{path} is an SQLite file of another program; name another place for the {schema.kind}")
+    if version > schema.version:
         raise ArchiveError(
-            f"the store {path} is of version {version}, and this release reads up to {schema.VERSION}; install a "
-            "newer lipaccord"
+            f"the {schema.kind} {path} is of version {version}, and this release reads up to {schema.version}; "
+            "install a newer lipaccord"
         )
-    if version == schema.VERSION:
+    if version == schema.version:
         return
     with changing(path, connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # another program may have been faster
-        for step in schema.MIGRATIONS[version:]:
+        for step in schema.migrations[version:]:
             for statement in step:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        connection.execute(f"PRAGMA application_id = {schema.application_id}")
+        connection.execute(f"PRAGMA user_version = {schema.version}")
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
-    """Open the file of a store, in autocommit mode and with rows by name; bring its tables up to this release.
+def connect(path: Path, schema: Schema, *, create: bool = False) -> sqlite3.Connection:
+    """Open an SQLite file, in autocommit mode and with rows by name; bring its tables up to this release.
 
     Parameters
     ----------
     path : Path
+    schema : Schema
     create : bool
         Make it where there is none.
 
@@ -102,14 +102,14 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         There is none, it is damaged, of another program or of a newer release, or it can't be written.
     """
     if not create and not path.is_file():
-        raise ArchiveError(f"there is no store {path}; make one by `lipaccord archive score SOURCE --db {path}`")
+        raise ArchiveError(f"there is no {schema.kind} {path}; {schema.remedy}")
     with plain_failures(path):
         connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
-            _migrate(path, connection)
+            _migrate(path, connection, schema)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:

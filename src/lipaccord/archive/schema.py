@@ -7,8 +7,35 @@ The view ``row`` lays all this side by side for whoever reads the store with oth
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x6C697041
-"""``lipA``: tells a store from other SQLite files."""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one kind of SQLite file.
+
+    Attributes
+    ----------
+    kind : str
+        What people call such a file.
+    application_id : int
+        Tells it from other SQLite files.
+    migrations : tuple of tuple of str
+        Statements that lead from each version to the next; version 0 is an empty file.
+    remedy : str
+        How to make one.
+    """
+
+    kind: str
+    application_id: int
+    migrations: tuple[tuple[str, ...], ...]
+    remedy: str
+
+    @property
+    def version(self) -> int:
+        """The version that this release makes, and the newest that it reads."""
+        return len(self.migrations)
+
 
 _GIST = """
     status TEXT CHECK (status IN ('examined', 'not_examinable', 'failed')),
@@ -124,7 +151,5 @@ LEFT JOIN examination ON examination.id = outcome.examination
 LEFT JOIN decision ON decision.subject = clip.subject AND decision.current = 1""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
-"""Statements that lead from each version to the next; version 0 is an empty file."""
-
-VERSION = len(MIGRATIONS)
+STORE = Schema("store", 0x6C697041, (_FIRST,), "make one by `lipaccord archive score SOURCE --db FILE`")
+"""``lipA``."""

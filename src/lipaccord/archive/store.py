@@ -18,6 +18,7 @@ from typing import Any
 
 from lipaccord.archive.database import changing, connect, plain_failures
 from lipaccord.archive.records import Entry, Gist, Method, Trouble, Turn, Waiting
+from lipaccord.archive.schema import STORE
 from lipaccord.errors import ArchiveError
 
 GIST_COLUMNS = tuple(field.name for field in fields(Gist))
@@ -354,7 +355,7 @@ def open_store(path: Path, *, create: bool = False) -> Iterator[Store]:
     ArchiveError
         There is none, it is damaged, of another program or of a newer release, or it can't be written.
     """
-    connection = connect(path, create=create)
+    connection = connect(path, STORE, create=create)
     try:
         with plain_failures(path):
             yield Store(path, connection)

@@ -6,14 +6,12 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from lipaccord.archive.database import changing, plain_failures, sole_run
+from lipaccord.archive import database
+from lipaccord.archive.database import sole_run
+from lipaccord.archive.schema import Schema
 from lipaccord.errors import ArchiveError
 
 NAME = "signatures.db"
-APPLICATION_ID = 0x6C697053
-"""``lipS``: tells an index from other SQLite files."""
-VERSION = 1
-_WAIT_S = 30.0
 
 _TABLES = (
     "CREATE TABLE method (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
@@ -67,26 +65,8 @@ _TABLES = (
 )
 
 
-def _make(path: Path, connection: sqlite3.Connection) -> None:
-    """Check whose file this is, and make the tables of a new one."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if owner != APPLICATION_ID and (owner, version, tables) != (0, 0, 0):
-        raise ArchiveError(f"{path} is an SQLite file of another program; name another folder for the index")
-    if version > VERSION:
-        raise ArchiveError(
-            f"the index {path.parent} is of version {version}, and this release reads up to {VERSION}; install a newer "
-            "lipaccord, or make a new index"
-        )
-    if version == VERSION:
-        return
-    with changing(path, connection):
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+INDEX = Schema("index", 0x6C697053, (_TABLES,), "make one by `lipaccord index SOURCE --index DIR`")
+"""``lipS``."""
 
 
 def connect(folder: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -103,27 +83,12 @@ def connect(folder: Path, *, create: bool = False) -> sqlite3.Connection:
     ArchiveError
         There is none, it is damaged, of another program or of a newer release, or it can't be written.
     """
-    path = folder / NAME
     if create:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArchiveError(f"the index {folder} can't be made ({error.strerror}); name another folder") from error
-    elif not path.is_file():
-        raise ArchiveError(f"there is no index in {folder}; make one by `lipaccord index SOURCE --index {folder}`")
-    with plain_failures(path):
-        connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            _make(path, connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+    return database.connect(folder / NAME, INDEX, create=create)
 
 
 def sole_writer(folder: Path) -> AbstractContextManager[None]:
