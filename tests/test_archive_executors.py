@@ -28,8 +28,6 @@ from lipaccord.archive.records import Errand, Limits, Reply, Trouble
 from lipaccord.assembly import InlineExecutor
 from lipaccord.errors import ArchiveError, BackendMissing
 
-pytest.importorskip("distributed")
-
 DEADLINE_S = 30.0
 USUAL = Limits()
 

@@ -18,7 +18,6 @@ from lipaccord.source.finding import Searched, SourceFinding
 from lipaccord.source.records import Signature
 from made_indexes import beside, made
 
-pytest.importorskip("faiss")
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 app = typer.Typer()

@@ -17,7 +17,6 @@ from lipaccord.source.whereabouts import places
 from lipaccord.source.windowing import DIMENSIONS
 from made_indexes import LANDMARKS, made
 
-pytest.importorskip("faiss")
 SHA = "ab" * 32
 COVERED = Covered(1, 3, "00" * 16, 30.0)
 

@@ -21,7 +21,6 @@ from lipaccord.source.indexing import Order, Summary, build, neighbours_of
 from lipaccord.source.whereabouts import places
 from made_indexes import Silent
 
-pytest.importorskip("faiss")
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 

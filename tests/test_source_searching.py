@@ -19,7 +19,6 @@ from lipaccord.source.records import Signature
 from lipaccord.source.searching import search
 from made_indexes import made
 
-pytest.importorskip("faiss")
 SOURCES = (1, 2, 3, 4)
 
 
