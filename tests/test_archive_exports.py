@@ -266,7 +266,7 @@ def test_decisions_are_a_manifest_that_can_be_read(tmp_path: Path, reviewed: Rev
     assert first.further == {"note": "'=a, note", "user": "Noor", "decided_at": "2026-01-01T00:00:00Z"}
 
 
-@pytest.mark.parametrize("speaker", [*sorted(manifests._NOTHING), "None", "  "])
+@pytest.mark.parametrize("speaker", [*sorted(manifests.NOTHING), "None", "  "])
 def test_a_clip_without_a_speaker_is_a_group_of_its_own(tmp_path: Path, reviewed: Reviewed, speaker: str) -> None:
     [film] = films(tmp_path, "a.mp4")
     made = [Made([gist()], uri=film, carried={"speaker": speaker}, sha256="ab" * 32)]

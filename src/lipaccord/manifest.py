@@ -30,7 +30,8 @@ SOUNDS = ("together", "apart", "driven", "unknown")
 UNNAMED = "unnamed"
 """Method of a synthesised mouth whose row names none."""
 
-_NOTHING = {"", "nan", "none", "null", "na", "n/a"}  # how tables write an empty cell
+NOTHING = {"", "nan", "none", "null", "na", "n/a"}
+"""How tables write an empty cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,14 @@ def _heading(path: Path, cells: list[str]) -> list[str]:
 
 def _wrong_label(values: Mapping[str, str]) -> str | None:
     """Say which cell of a row is wrong, and the remedy; None where none is."""
-    if values["path"].lower() in _NOTHING:
+    if values["path"].lower() in NOTHING:
         return "its path is empty; name the clip"
     if not values["path"].isprintable():
         return "its path holds characters that can't be printed; rename the clip"
     for column, allowed in (("mouth", MOUTHS), ("sound", SOUNDS)):
         if values[column] not in allowed:
             return f"its {column} is {values[column]!r}; write {', '.join(allowed[:-1])} or {allowed[-1]}"
-    if values["group"].lower() in _NOTHING:
+    if values["group"].lower() in NOTHING:
         return "its group is empty; name the person or the source video, so that no fold splits it"
     return None
 
@@ -178,7 +179,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _clip(line: int, place: Path, values: dict[str, str]) -> LabelledClip:
-    labels = {name: "" if values[name].lower() in _NOTHING else values[name] for name in ("method", "pair")}
+    labels = {name: "" if values[name].lower() in NOTHING else values[name] for name in ("method", "pair")}
     if values["mouth"] == "synthesised" and not labels["method"]:
         labels["method"] = UNNAMED
     return LabelledClip(

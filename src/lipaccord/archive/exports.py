@@ -24,7 +24,7 @@ from lipaccord.archive.store import GIST_COLUMNS, Store, public_text, uri_text
 from lipaccord.archive.tabular import Column, Table, clean
 from lipaccord.archive.urls import is_url, public_name
 from lipaccord.errors import ArchiveError
-from lipaccord.manifest import COLUMNS
+from lipaccord.manifest import COLUMNS, NOTHING
 
 MOST_CARRIED = 500
 """Carried columns that a table takes."""
@@ -44,7 +44,6 @@ _TURN_COLUMNS = ("number", "start_s", "end_s", *GIST_COLUMNS)
 _OF_CLIP = ("id", "name", "speaker", "date", "size", "sha256", "method")
 _DECIDED = ("verdict", "what", "note")
 _FURTHER = ("note", "user", "decided_at")
-_UNNAMED = {"", "nan", "none", "null", "na", "n/a"}  # how tables write that there is nobody
 
 
 def _kinds(store: Store, table: str) -> dict[str, str]:
@@ -181,7 +180,7 @@ def _labelled(copies: Sequence[Mapping[str, Any]], complaints: list[str]) -> lis
         return None
     speaker = (first["speaker"] or "").strip()
     content = first["sha256"][:12] if first["sha256"] else f"clip {first['id']}"
-    group = content if speaker.lower() in _UNNAMED else clean(speaker)
+    group = content if speaker.lower() in NOTHING else clean(speaker)
     further = [clean(first[name]) for name in _FURTHER]
     return [path, *labels, REVIEWED, group, "", *further]
 
