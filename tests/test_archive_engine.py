@@ -40,18 +40,28 @@ class Held(Executor):
     def __init__(self) -> None:
         self.waiting: dict[int, Future[Any]] = {}
         self.taken: list[int] = []
+        self._came = threading.Condition()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        number = number_of(args[0])
-        self.taken.append(number)
-        self.waiting[number] = Future()
-        return self.waiting[number]
+        number, future = number_of(args[0]), Future[Any]()
+        with self._came:
+            self.taken.append(number)
+            self.waiting[number] = future
+            self._came.notify_all()
+        return future
+
+    def given(self, number: int) -> Future[Any]:
+        """Wait until it was given this one: a busy machine may let others come first."""
+        with self._came:
+            assert self._came.wait_for(lambda: number in self.waiting, timeout=60)
+            return self.waiting[number]
 
     def finish(self, number: int) -> None:
+        self.given(number)
         self.waiting.pop(number).set_result(Reply({"number": number}))
 
     def cancel(self, number: int) -> None:
-        self.waiting[number].cancel()
+        self.given(number).cancel()
 
 
 class Noting(InlineExecutor):
@@ -252,12 +262,16 @@ def test_a_stop_takes_back_what_waits_and_lets_end_what_runs() -> None:
     held, stop = Held(), threading.Event()
     replies = dispatch(held, slots(2), errands(*range(10)), stop=stop)
 
+    def end() -> None:
+        held.finish(1)
+        held.finish(2)
+
     def halt() -> None:
-        held.waiting[1].set_running_or_notify_cancel()
-        held.waiting[2].set_running_or_notify_cancel()
+        held.given(3)
+        held.given(1).set_running_or_notify_cancel()
+        held.given(2).set_running_or_notify_cancel()
         stop.set()
-        threading.Timer(0.02, lambda: held.finish(1)).start()
-        threading.Timer(0.04, lambda: held.finish(2)).start()
+        threading.Timer(0.02, end).start()
 
     in_the_background(halt)
     assert [key for key, _, _ in replies] == [1, 2]
@@ -271,7 +285,7 @@ def test_what_goes_on_after_a_stop_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     replies = dispatch(held, slots(1), errands(0), stop=stop)
 
     def halt() -> None:
-        held.waiting[0].set_running_or_notify_cancel()
+        held.given(0).set_running_or_notify_cancel()
         stop.set()
 
     in_the_background(halt)
@@ -283,7 +297,7 @@ def test_what_was_killed_by_a_stop_has_no_reply() -> None:
     replies = dispatch(held, slots(1), errands(0), stop=stop)
 
     def halt() -> None:
-        held.waiting[0].set_running_or_notify_cancel()
+        held.given(0).set_running_or_notify_cancel()
         stop.set()
         lost = Reply({}, trouble=Trouble("WorkerLost", "told to end"))
         threading.Timer(0.02, lambda: held.waiting[0].set_result(lost)).start()
