@@ -19,7 +19,8 @@ PAGE := src/lipaccord/report/page
 # The tests of the pages drive a browser: LIPACCORD_BROWSER names one, LIPACCORD_WITHOUT_BROWSER=1 does without.
 BROWSERS := chromium chromium-browser google-chrome
 # They go first and alone: a browser that has to share its cores is slow to answer.
-BROWSER_TESTS := tests/test_browser.py tests/test_report_browser.py tests/test_review_browser.py
+BROWSER_TESTS := tests/test_browser.py tests/test_report_browser.py tests/test_review_browser.py \
+  tests/test_source_browser.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

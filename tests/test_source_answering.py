@@ -35,6 +35,8 @@ def answered(
 
     finding = SourceFinding("same_recording", (), SEARCHED, candidates)
     monkeypatch.setattr(answering, "match", lambda *arguments, **given: ("b" * 64, finding))
+    monkeypatch.setattr(answering, "load_backend", lambda name: None)
+    monkeypatch.setattr(answering, "sections", lambda *arguments, **given: iter(()))
     monkeypatch.setattr(answering, "exhibit", lay)
     monkeypatch.setattr(answering, "show", lambda *arguments, **given: done.append(("shown",)))
     return answer("clip.mp4", Path("index"), **options), done

@@ -12,6 +12,7 @@ import made_indexes
 from lipaccord import source_cli
 from lipaccord._container import MediaFile
 from lipaccord.records import Reason
+from lipaccord.report.seal import embedded, unseal
 from lipaccord.source import answering, errands, indexing, searching
 from lipaccord.source.catalogue import NAME
 from lipaccord.source.finding import Searched, SourceFinding
@@ -53,6 +54,8 @@ def query(folder: Path, monkeypatch: pytest.MonkeyPatch, signature: Signature) -
     clip.write_text("query")
     monkeypatch.setattr(searching, "sign", lambda path, **options: (signature,))
     monkeypatch.setattr(searching, "hash_file", lambda path: MediaFile(path, (0, 0, 0, 0), signature.sha256))
+    monkeypatch.setattr(searching, "Beside", lambda *arguments: lambda candidate: None)
+    monkeypatch.setattr(answering, "sections", lambda *arguments, **options: iter(()))
     monkeypatch.setattr(answering, "exhibit", lambda *arguments, **options: beside("not_examinable"))
     return clip
 
@@ -124,6 +127,38 @@ def test_match_shows_what_was_altered(folder: Path, monkeypatch: pytest.MonkeyPa
     assert "  altered: 1.00-2.50 s" in lines
 
 
+def test_match_writes_a_page_that_holds_the_result(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, a="head 1")
+    index(folder)
+    clip = query(folder, monkeypatch, made(1, 6, 12))
+    options = ("--json", folder / "out.json", "--report", folder / "out.html", "--start", "0.5")
+    result = invoke("match", clip, "--index", folder / "index", *options)
+    assert result.exit_code == 0, result.output
+    page = (folder / "out.html").read_bytes()
+    assert unseal(page).trouble == ""
+    assert embedded(page) == json.loads((folder / "out.json").read_text())
+    assert f"lipaccord match {clip} --index {folder / 'index'} --start 0.5 --report report.html" in page.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("out.pdf", "is of no known kind; name it .html"), ("none/out.html", "can't be written"), ("query.mp4", "")],
+)
+def test_a_page_that_can_not_be_written_is_said_before_the_search(
+    name: str, said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, a="head 1")
+    index(folder)
+    clip = query(folder, monkeypatch, made(1, 6, 12))
+    before = clip.read_bytes()
+    monkeypatch.setattr(answering, "match", lambda *arguments, **options: pytest.fail("it searched"))
+    result = invoke("match", clip, "--index", folder / "index", "--report", folder / name)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert clip.read_bytes() == before
+
+
 @pytest.mark.parametrize(("damage", "code"), [("no index", 2), ("damaged", 2), ("no media", 3), ("overwrite", 2)])
 def test_match_with_bad_input_is_one_line(damage: str, code: int, folder: Path) -> None:
     write(folder, a="head 1")
@@ -162,7 +197,12 @@ def test_a_real_clip_is_found_in_an_index_of_real_clips(tmp_path: Path) -> None:
         shutil.copy(FIXTURES / name, tmp_path / "clips" / name)
     made = invoke("index", tmp_path / "clips", "--index", tmp_path / "index", "--jobs", "1")
     assert made.exit_code == 0, made.output
-    result = invoke("match", FIXTURES / "obama_sound_replaced.mp4", "--index", tmp_path / "index", "--end", "4")
+    options = ("--end", "4", "--report", tmp_path / "out.html")
+    result = invoke("match", FIXTURES / "obama_sound_replaced.mp4", "--index", tmp_path / "index", *options)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Found: the picture is that of a recording in the index, the sound is another.")
     assert f"Match: {tmp_path / 'clips' / 'obama_speech.mp4'}" in result.stdout
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    exhibit = embedded(page.encode())["findings"]["source"]["exhibit"]
+    assert page.count('src="data:image/jpeg') == 3 * len(exhibit["pictures_s"]) > 0
+    assert "Every frame of the clip that was laid over the recording can be shown: 4" in page

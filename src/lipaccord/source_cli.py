@@ -19,6 +19,7 @@ import typer
 from lipaccord.archive.runlog import Rate, in_words
 from lipaccord.archive_run import SAY_EVERY_S, showing_status, stopping
 from lipaccord.console import ExitCode, check_outputs, complain, make_console, plain_errors, writing
+from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, recording_name, sound_in_words
 
 if TYPE_CHECKING:
     from lipaccord.archive.records import Trouble
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
     from lipaccord.source.indexing import Order, Summary
 
 SCHEMA = "lipaccord/match/1"
-NAMED = 20
-"""Sources that are gone or changed are named up to this number; the JSON names all."""
-WORDS = {
-    "signed": "signed",
-    "still": "still pictures",
-    "no_face": "without a face",
-    "failed": "failed",
-    "waiting": "still waiting",
-}
-STATUS = {
-    "same_recording": "Found: the picture and the sound are those of a recording in the index.",
-    "mouth_altered": "Found: the recording is in the index, and the mouth was altered.",
-    "sound_replaced": "Found: the picture is that of a recording in the index, the sound is another.",
-    "different_recording": "Not the same recording.",
-    "not_found": "Not found.",
-    "not_examinable": "Not examinable.",
-}
 
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 
@@ -157,49 +141,29 @@ def index(
         raise typer.Exit(code)
 
 
-def _edits(candidate: Candidate) -> Iterator[str]:
-    for edit in candidate.alignment.edits:
-        where = f"{edit.start_s:.2f}-{edit.end_s:.2f} s"
-        if edit.kind == "speed":
-            yield f"{where}: at {1 / edit.factor:.3f} times the speed of the source"
-        elif edit.kind == "jump":
-            yield f"{where}: a cut; goes on at {edit.source_s:.2f} s of the source ({edit.frames:+d} frames)"
-        else:
-            done = {"duplicate": "shown again", "drop": "left out"}[edit.kind]
-            yield f"{where}: {edit.frames} frame{'s' if edit.frames != 1 else ''} {done}"
-
-
-def _sound(candidate: Candidate) -> str:
-    sound = candidate.alignment.sound
-    if sound.same is None:
-        return "too little is heard in both to compare the sound"
-    lag = f", {1000 * sound.lag_s:+.0f} ms against the picture" if sound.same and sound.lag_s else ""
-    return f"the sound is {'the same' if sound.same else 'another'}{lag} ({sound.agreement:.0%} of its bits agree)"
-
-
 def candidate_lines(candidate: Candidate) -> Iterator[str]:
     """Say in plain words how a clip lies in a recording."""
     from lipaccord.archive.urls import public_name
 
     alignment = candidate.alignment
-    names = [(public_name(uri), state) for uri, state in candidate.places]
-    name = names[0][0] if names else f"a recording that no source holds any more (SHA-256 {candidate.sha256[:12]})"
-    yield f"{'Match' if candidate.is_match else 'No match'}: {name}"
-    for other, state in names:
+    yield f"{'Match' if candidate.is_match else 'No match'}: {recording_name(candidate)}"
+    for uri, state in candidate.places:
         if state in {"gone", "changed"}:
-            yield f"  {state} since it was signed: {other}; to compare the pictures, put the file back"
+            yield f"  {state} since it was signed: {public_name(uri)}; to compare the pictures, put the file back"
     first = alignment.stretches[0]
     mirrored = ", mirrored" if alignment.mirrored else ""
     yield (
         f"  {candidate.query_face} at {first.start_s:.2f} s is {candidate.face} at {first.source_start_s:.2f} s; "
         f"{alignment.covered:.0%} of its frames{mirrored}"
     )
-    for line in _edits(candidate):
+    for line in edits_in_words(alignment):
         yield f"  {line}"
     looks = ", ".join(f"{name} {share:.0%}" for name, share in alignment.looks.items())
-    yield f"  {_sound(candidate)}" + (f"; bits of the pictures that differ: {looks}" if looks else "")
+    yield f"  {sound_in_words(alignment.sound)}" + (f"; bits of the pictures that differ: {looks}" if looks else "")
+    seen = candidate.pictures
+    pictures = "" if seen is None else f", the pictures agree best at this moment in {seen.hits:.0%} of the frames"
     yield (
-        f"  strength {alignment.strength:.0f}; so strong a false match is expected "
+        f"  strength {alignment.strength:.0f}{pictures}; so good a false match is expected "
         f"{candidate.expected_false:.1g} times in a search of this index"
     )
 
@@ -263,21 +227,31 @@ def match(
         Path | None,
         typer.Option(metavar="OUT.mp4", help="Write clip, source and difference side by side, as a viewing copy."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.html", help="Write a page with the finding, and clip and source to compare."),
+    ] = None,
 ) -> None:
     """Find the recording from which a clip was made, and show what was altered in the mouth."""
     with plain_errors():
         from lipaccord.report.wording import plain
         from lipaccord.source.answering import answer
         from lipaccord.source.catalogue import NAME
+        from lipaccord.source.presenting import check_page, write_page
 
-        outputs = {"--json": None if json in {None, "-"} else Path(str(json)), "--exhibit": exhibit}
+        outputs = {"--json": None if json in {None, "-"} else Path(str(json)), "--exhibit": exhibit, "--report": report}
+        if report is not None:
+            check_page(report)
         check_outputs(outputs, [Path(clip), folder / NAME])
         with writing(str(exhibit)):
             found = answer(clip, folder, start_s=start, end_s=end, most=number, viewing_copy=exhibit, threads=2)
         finding = found.finding
+        result = _result(clip, (start, end), found.sha256, finding)
         if json is not None:
-            text = jsons.dumps(_result(clip, (start, end), found.sha256, finding), indent=1, allow_nan=False) + "\n"
-            _write(json, text)
+            _write(json, jsons.dumps(result, indent=1, allow_nan=False) + "\n")
+        if report is not None:
+            with writing(str(report)):
+                write_page(found, result, report, folder, threads=2)
         if json != "-":
             with writing("the result"):
                 for line in finding_lines(finding):

@@ -86,8 +86,8 @@ def envelope(sound: Sound) -> tuple[TimeArray, FloatArray]:
     return times, np.stack([cells.min(axis=1), cells.max(axis=1)])
 
 
-def _lines(times_s: TimeArray, rows: Mapping[str, FloatArray]) -> dict[str, Any]:
-    """Pack lines of one clock, by the style that they are drawn in."""
+def lines(times_s: TimeArray, rows: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """Pack lines of one clock, by the style that they are drawn in (`STYLES` of ``plots.js``)."""
     clock, values = thinned(times_s, np.stack([*rows.values()]).astype(np.float32))
     return {
         "times": packed(clock, "<f8"),
@@ -95,7 +95,8 @@ def _lines(times_s: TimeArray, rows: Mapping[str, FloatArray]) -> dict[str, Any]
     }
 
 
-def _strip(title: str, unit: str, note: str, *clocks: dict[str, Any], cue: str = "") -> dict[str, Any]:
+def strip(title: str, unit: str, note: str, *clocks: dict[str, Any], cue: str = "") -> dict[str, Any]:
+    """Tell of one plot over time: what it shows, and its lines as `lines` packs them."""
     return {"title": plain(title), "unit": plain(unit), "note": plain(note), "clocks": list(clocks), "cue": cue}
 
 
@@ -109,7 +110,7 @@ def _compared(
         "low": np.maximum(predicted.values - DEVIATIONS * spread.values, least),
         "high": predicted.values + DEVIATIONS * spread.values,
     }
-    return [_lines(observed.times_s, {"observed": observed.values}), _lines(predicted.times_s, band)]
+    return [lines(observed.times_s, {"observed": observed.values}), lines(predicted.times_s, band)]
 
 
 OPENING = ("mouth.opening", "mouth.opening_predicted", "mouth.opening_predicted_spread")
@@ -124,15 +125,15 @@ _NAMES = {
 def main_strips(examination: Examination) -> Iterator[dict[str, Any]]:
     """Yield the strips that every report shows: sound, opening, shape, agreement."""
     times_s, samples = envelope(examination.sound)
-    yield _strip(
+    yield strip(
         "Sound",
         "share of full scale",
         "The waveform. Shaded: somebody speaks, by the speech detector.",
-        _lines(times_s, {"floor": samples[0], "ceiling": samples[1]}),
+        lines(times_s, {"floor": samples[0], "ceiling": samples[1]}),
     )
     timeline = examination.analysis.timeline
     if "mouth.opening" in timeline:
-        yield _strip(
+        yield strip(
             "Opening of the mouth",
             "eye distances",
             "What the picture shows against what the speech asks for. The band is two standard deviations of the "
@@ -140,7 +141,7 @@ def main_strips(examination: Examination) -> Iterator[dict[str, Any]]:
             *_compared(timeline, OPENING, least=0.0),
         )
     if "sync.observed" in timeline:
-        yield _strip(
+        yield strip(
             "Shape of the mouth, first component",
             "deviations",
             "The same comparison for the movement that explains most of how lips change in speech.",
@@ -149,12 +150,12 @@ def main_strips(examination: Examination) -> Iterator[dict[str, Any]]:
     if "sync.agreement" in timeline:
         series = timeline["sync.agreement"]
         figures = next(cue.details for cue in examination.analysis.findings["sync"].cues if cue.cue == "sync")
-        yield _strip(
+        yield strip(
             "Agreement of mouth and speech, over 3 s",
             "-1 to 1",
             "At the offset that was found. A stretch far below the rest of the clip may have other sound or another "
             "mouth. Dashed: usual for authentic clips, and for speech of another place.",
-            _lines(series.times_s, {"measure": series.values}),
+            lines(series.times_s, {"measure": series.values}),
         ) | {"levels": [figures["usual_agreement"], figures["null_mean"]]}
 
 
@@ -165,7 +166,7 @@ def other_strips(examination: Examination) -> Iterator[dict[str, Any]]:
             continue
         cue, _, quantity = name.partition(".")
         title, note = _NAMES.get(name, (f"{cue}: {quantity.replace('_', ' ')}", CUE_WORDS.get(cue, "")))
-        yield _strip(title, series.unit, note, _lines(series.times_s, {"measure": series.values}), cue=cue)
+        yield strip(title, series.unit, note, lines(series.times_s, {"measure": series.values}), cue=cue)
 
 
 def lag_curve(examination: Examination) -> dict[str, Any] | None:

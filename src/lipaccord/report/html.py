@@ -1,40 +1,31 @@
 """An `Examination` as one HTML page that needs nothing else: what was found, and the evidence to check it by.
 
-The page is rendered by Jinja2 with everything escaped; scripts and styles are its own, written into it, and a Content
-Security Policy allows them by their hashes and nothing from a network. Plots are drawn by uPlot, which is shipped with
-the package. What comes from the clip or its path is shown in the harmless form of `wording.plain`.
+`binding` renders and seals it. What comes from the clip or its path is shown in the harmless form of `wording.plain`.
 
-Conventions: the same examination gives the same page; nothing tells the time of day. The last line seals the page
-(`seal`), and the analysis is inside as JSON (`seal.twin`).
+Conventions: the same examination gives the same page; nothing tells the time of day. The analysis is inside as JSON
+(`seal.twin`).
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import PurePath
 from typing import Any
-
-import jinja2
 
 from lipaccord.cutouts import Cutout
 from lipaccord.overlay import predicted_outlines
 from lipaccord.records import Analysis, Examination, FloatArray
 from lipaccord.report import drawing
+from lipaccord.report.binding import PLOTTING, bound, data_url
 from lipaccord.report.json import analysis_to_dict
-from lipaccord.report.seal import seal, twin
+from lipaccord.report.seal import twin
 from lipaccord.report.told import told_facts, told_finding, told_identity
 from lipaccord.report.wording import CUE_WORDS, plain, size_in_words, standing_out
 from lipaccord.sheets import Moment, Sheet
 
-PAGE = resources.files("lipaccord.report") / "page"
-STYLES = ("uPlot.min.css", "report.css")
-LICENCE = "uPlot.LICENSE"
-SCRIPTS = (LICENCE, "uPlot.iife.min.js", "data.js", "player.js", "overlay.js", "plots.js", "controls.js")
+SCRIPTS = (*PLOTTING, "data.js", "player.js", "overlay.js", "plots.js", "common.js", "controls.js")
 TWIN_BYTES = 12_000_000
 """Of the analysis inside the page; a longer one goes in without its time courses."""
 
@@ -78,7 +69,7 @@ class Pictures:
         """Return the URL of a picture."""
         if self.folder is not None:
             return f"{self.folder}/{self.name(cutout)}"
-        return "data:image/png;base64," + base64.b64encode(cutout.png).decode("ascii")
+        return data_url(cutout.png, "image/png")
 
     @staticmethod
     def name(cutout: Cutout) -> str:
@@ -162,42 +153,13 @@ def _drawn(examination: Examination, player: Player, findings: Sequence[dict[str
         "width": video.width,
         "height": video.height,
         "speech": [[stretch.start_s, stretch.end_s] for stretch in speech],
+        "marked": [],
         "stretches": [stretch for finding in findings for stretch in finding["stretches"]],
         "strips": [*drawing.main_strips(examination), *drawing.other_strips(examination)],
         "lag": drawing.lag_curve(examination),
         "overlay": None if outlines is None else drawing.overlay(examination, outlines),
         "around": LOOK_S,
     }
-
-
-def _script_json(values: object) -> str:
-    """Write JSON that nothing in a script element can end or open."""
-    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
-
-
-def _source(names: Sequence[str]) -> str:
-    """Join the files of the page; a licence goes along as a comment."""
-    texts = {name: (PAGE / name).read_text(encoding="utf-8").strip() for name in names}
-    return "\n".join(f"/*\n{text}\n*/" if name == LICENCE else text for name, text in texts.items())
-
-
-def _hash(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") + "'"
-
-
-def _policy(script: str, style: str) -> str:
-    """Allow the page's own script and style, pictures and sound of its own or beside it, and nothing else."""
-    beside = "data: blob: file: 'self'"
-    return (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src {beside}; "
-        f"media-src {beside}; base-uri 'none'; form-action 'none'"
-    )
 
 
 def page(
@@ -229,32 +191,22 @@ def page(
     analysis = examination.analysis
     findings = [told_finding(finding, analysis, base_rate) for finding in analysis.findings.values()]
     drawn = _drawn(examination, player, findings)
-    script, style = _source(SCRIPTS), _source(STYLES)
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"plain": plain, "sentence": _sentence}
-    template = environment.from_string((PAGE / "report.html.jinja").read_text(encoding="utf-8"))
-    text = template.render(
-        name=plain(PurePath(analysis.clip.path).name),
-        size=plain(size_in_words(analysis.clip)),
-        sha256=analysis.clip.sha256,
-        version=plain(analysis.versions["lipaccord"]),
-        notes=[plain(note) for note in analysis.clip.notes],
-        findings=findings,
-        strips=drawn["strips"],
-        overlay=drawn["overlay"],
-        lag=drawn["lag"],
-        sheets=_sheets(sheets, examination, pictures, _telling(analysis)),
-        faces=analysis.faces,
-        facts=told_facts(analysis),
-        identity=told_identity(analysis),
-        limits=[plain(limit) for limit in analysis.limits],
-        player=player,
-        policy=_policy(script, style),
-        script=script,
-        style=style,
-        data=_script_json(drawn),
-        twin=twin(analysis_to_dict(analysis), TWIN_BYTES),
-    )
-    return seal(text.rstrip("\n") + "\n")
+    told = {
+        "name": plain(PurePath(analysis.clip.path).name),
+        "size": plain(size_in_words(analysis.clip)),
+        "sha256": analysis.clip.sha256,
+        "version": plain(analysis.versions["lipaccord"]),
+        "notes": [plain(note) for note in analysis.clip.notes],
+        "findings": findings,
+        "strips": drawn["strips"],
+        "overlay": drawn["overlay"],
+        "lag": drawn["lag"],
+        "sheets": _sheets(sheets, examination, pictures, _telling(analysis)),
+        "faces": analysis.faces,
+        "facts": told_facts(analysis),
+        "identity": told_identity(analysis),
+        "limits": [plain(limit) for limit in analysis.limits],
+        "player": player,
+    }
+    analysis_twin = twin(analysis_to_dict(analysis), TWIN_BYTES)
+    return bound("report.html.jinja", told, drawn=drawn, twin=analysis_twin, scripts=SCRIPTS)

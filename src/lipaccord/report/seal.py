@@ -105,7 +105,7 @@ def _element(encoding: str, content: str) -> str:
     return f'{_START}{encoding}">{content}</script>'
 
 
-def twin(values: dict[str, Any], limit_bytes: int) -> str:
+def twin(values: dict[str, Any], limit_bytes: int, shorter: dict[str, Any] | None = None) -> str:
     """Return the element that holds an analysis, for a page.
 
     Parameters
@@ -113,7 +113,9 @@ def twin(values: dict[str, Any], limit_bytes: int) -> str:
     values : dict
         As `lipaccord.report.json.analysis_to_dict` gives.
     limit_bytes : int
-        What the content may take. The timeline is left out where the whole does not fit, even packed.
+        What the content may take.
+    shorter : dict, optional
+        What goes in where the whole does not fit, even packed; by default all but the timeline.
 
     Returns
     -------
@@ -123,9 +125,9 @@ def twin(values: dict[str, Any], limit_bytes: int) -> str:
     Raises
     ------
     ValueError
-        Even without the timeline it does not fit.
+        Even the shorter one does not fit.
     """
-    without = {name: value for name, value in values.items() if name != TIMELINE}
+    without = {name: value for name, value in values.items() if name != TIMELINE} if shorter is None else shorter
     for chosen in (values, without):
         text = as_text(chosen)
         escaped = _escaped(text)
@@ -134,7 +136,7 @@ def twin(values: dict[str, Any], limit_bytes: int) -> str:
         packed = _packed(text, limit_bytes)
         if packed is not None:
             return _element("gzip+base64", packed)
-    raise ValueError(f"an analysis does not fit into {limit_bytes} bytes, even without its timeline")
+    raise ValueError(f"an analysis does not fit into {limit_bytes} bytes, even without its time courses")
 
 
 def _unpacked(content: bytes, name: str) -> bytes:

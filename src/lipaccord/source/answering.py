@@ -1,7 +1,7 @@
 """A clip and an index -> the finding on its source: the search, and the exhibit of the best match.
 
-The search stands on signatures alone; whether the mouth is another needs the pictures of both, so the
-file of the recording must be there.
+The search stands on signatures, and on the pictures of the likest recordings whose files are there. Whether the mouth
+is another needs the pictures of both: the best match is aligned to the frame, and laid beside the clip.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lipaccord.landmarks import load_backend
 from lipaccord.records import Reason
 from lipaccord.source.exhibit import Exhibit, exhibit
-from lipaccord.source.finding import Candidate, SourceFinding
+from lipaccord.source.finding import SourceFinding
+from lipaccord.source.indexing import LANDMARKS
+from lipaccord.source.locating import sections
+from lipaccord.source.pinning import pinned
 from lipaccord.source.searching import SHOWN, match
 from lipaccord.source.showing import show
 
@@ -33,11 +37,6 @@ class Answer:
     sha256: str
     finding: SourceFinding
     exhibit: Exhibit | None
-
-
-def _file_of(candidate: Candidate) -> str | None:
-    """Return where the recording still lies on this machine as it was signed."""
-    return next((uri for uri, state in candidate.places if state == "there"), None)
 
 
 def answer(
@@ -77,14 +76,17 @@ def answer(
     best = next((candidate for candidate in finding.candidates if candidate.is_match), None)
     if best is None:
         return Answer(sha256, finding, None)
-    source = _file_of(best)
-    if source is None:
+    if best.file is None:
         remedy = "put the file back where it was, or index it where it is now"
         reason = Reason(
             "source_gone", "The recording is not there as it was signed: the mouth was not compared.", remedy
         )
         return Answer(sha256, finding.with_exhibit("not_examinable", (reason,), {}), None)
-    made = exhibit(clip, source, best.alignment, start_s=start_s, end_s=end_s, threads=threads)
+    backend = load_backend(LANDMARKS)
+    compared = sections(clip, best.file, best.alignment, backend, start_s=start_s, end_s=end_s, threads=threads)
+    alignment = pinned(list(compared), best.alignment)
+    finding = finding.with_alignment(best, alignment)
+    made = exhibit(clip, best.file, alignment, start_s=start_s, end_s=end_s, backend=backend, threads=threads)
     if viewing_copy is not None and made.pictures:
-        show(clip, source, best.alignment, made, viewing_copy, start_s=start_s, end_s=end_s, threads=threads)
+        show(clip, best.file, alignment, made, viewing_copy, start_s=start_s, end_s=end_s, threads=threads)
     return Answer(sha256, finding.with_exhibit(made.status, made.reasons, made.to_values()), made)

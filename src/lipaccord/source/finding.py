@@ -25,8 +25,37 @@ Status = Literal[
 MOST_EXPECTED = 1e-3
 """A match is claimed where fewer false ones are expected."""
 SHORTEST_INDEX_H = 1.0  # a smaller index counts as one of this size
+LEAST_LOG10 = -300.0  # less is not told apart from nothing
 FEWEST_FOR_SLOPE = 15
 _Z95 = 1.645
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """How well the pictures of a clip agree with those of a recording, moment by moment.
+
+    Attributes
+    ----------
+    frames : int
+        Of the clip that were compared.
+    correlation : float
+        Of upper face and surroundings, once they are laid over each other.
+    contrast : float
+        log10 of how much more unlike the recording is a quarter of a second away and farther; median over the frames.
+    hits : float
+        Share of the frames for which no other moment of the recording is more alike than the one expected.
+    weight : float
+        Of all that, as `confirming` weighs it: larger speaks for the same recording.
+    log10_false : float
+        log10 of how often the best of other recordings reach that weight.
+    """
+
+    frames: int
+    correlation: float
+    contrast: float
+    hits: float
+    weight: float
+    log10_false: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +74,10 @@ class Candidate:
     log10_false : float
         log10 of how many false matches of this strength an hour of other recordings gives.
     expected_false : float
+        How many others as strong, and with pictures that agree as well, a search of this index is expected to give.
     is_match : bool
+    pictures : Pictures or None
+        None where they were not compared: it is not among the first candidates, or its file is not there.
     """
 
     query_face: str
@@ -56,6 +88,22 @@ class Candidate:
     log10_false: float
     expected_false: float
     is_match: bool
+    pictures: Pictures | None = None
+
+    @property
+    def file(self) -> str | None:
+        """Where the recording still lies on this machine as it was signed."""
+        return next((uri for uri, state in self.places if state == "there"), None)
+
+    def with_pictures(self, pictures: Pictures, looked_at: int) -> Candidate:
+        """Return the candidate with what its pictures say, where those of so many candidates are looked at.
+
+        Of others as strong, `expected_false`, at most `looked_at` are laid beside the clip; of these, as many agree in
+        the pictures as `Pictures.log10_false` says.
+        """
+        before = math.log10(min(self.expected_false, looked_at))
+        expected = math.pow(10.0, max(before + pictures.log10_false, LEAST_LOG10))
+        return dataclasses.replace(self, pictures=pictures, expected_false=expected, is_match=expected <= MOST_EXPECTED)
 
     def to_values(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -84,6 +132,7 @@ class Candidate:
             "agreement": alignment.agreement,
             "looks": alignment.looks,
             "sound": dataclasses.asdict(alignment.sound),
+            "pictures": None if self.pictures is None else dataclasses.asdict(self.pictures),
         }
         written: dict[str, Any] = json_values(values)
         return written
@@ -156,6 +205,12 @@ class SourceFinding:
             "exhibit": None if self.exhibit is None else dict(self.exhibit),
         }
 
+    def with_alignment(self, candidate: Candidate, alignment: Alignment) -> SourceFinding:
+        """Return the finding with another alignment of one of its candidates."""
+        aligned = dataclasses.replace(candidate, alignment=alignment)
+        candidates = tuple(aligned if one is candidate else one for one in self.candidates)
+        return dataclasses.replace(self, candidates=candidates)
+
     def with_exhibit(self, status: Status, reasons: Sequence[Reason], values: Mapping[str, Any]) -> SourceFinding:
         """Return the finding with what the exhibit of its best match says.
 
@@ -175,7 +230,7 @@ class SourceFinding:
 
 def expected_false(log10_false: float, hours: float) -> float:
     """Return how many false matches are expected in an index of so many hours."""
-    return math.pow(10.0, max(log10_false + math.log10(max(hours, SHORTEST_INDEX_H)), -300.0))
+    return math.pow(10.0, max(log10_false + math.log10(max(hours, SHORTEST_INDEX_H)), LEAST_LOG10))
 
 
 def observed_log10_false(

@@ -30,6 +30,7 @@ PICTURE_EVERY_S = 0.5
 HELD = 4 * PICTURES
 HEAT_FULL = 8.0  # multiples of what is expected that are shown brightest
 GREY = 0.6  # of its light is left to the picture under the colours
+HEAT_WEIGHT = 2.5  # of the colours, for each share; at most 1, and then nothing is left of the picture
 COLUMNS = (
     *("time_s", "source_s", "correlation", "eyes_px", "source_eyes_px", "place_x", "place_y"),
     *("lower", "upper", "whole", "covered", "reference_levels", "lower_levels", "softened"),
@@ -115,17 +116,24 @@ def face_name(key: int) -> str:
     return f"face-{key + 1}"
 
 
+def heat_share(heat: FloatArray) -> FloatArray:
+    """Return where a map of differences lies from what is expected, 0, to `HEAT_FULL`, 1; 0 where it is not known."""
+    return np.asarray(np.clip((np.nan_to_num(heat, nan=0.0) - 1) / (HEAT_FULL - 1), 0, 1), np.float32)
+
+
+def heat_colours(levels: NDArray[np.uint8]) -> Image:
+    """Return the colours of shares of 255 [shape=(height, width)] in RGB."""
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def heat_picture(image: Image, heat: FloatArray) -> Image:
     """Lay a map of differences over a grey copy of the picture [shape=(height, width, 3)], in colours."""
     size = (image.shape[1], image.shape[0])
     known = np.nan_to_num(heat, nan=0.0)
-    enlarged = np.asarray(cv2.resize(known, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    share = np.clip((enlarged - 1) / (HEAT_FULL - 1), 0, 1)
-    colours = cv2.cvtColor(
-        cv2.applyColorMap(np.rint(255 * share).astype(np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
-    )
+    share = heat_share(np.asarray(cv2.resize(known, size, interpolation=cv2.INTER_LINEAR), np.float32))
+    colours = heat_colours(np.rint(255 * share).astype(np.uint8))
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)[..., None] * GREY
-    weight = np.minimum(1.0, 2.5 * share)[..., None]
+    weight = np.minimum(1.0, HEAT_WEIGHT * share)[..., None]
     mixed: Image = np.rint(grey * (1 - weight) + colours * weight).astype(np.uint8)
     return mixed
 
@@ -142,6 +150,13 @@ def enlarged(frame: Image, matrix: Matrix, times: float = ENLARGED) -> Image:
 def source_frame(moment: Moment, registered: Registered) -> Frame:
     """Return the frame of the source that was laid over the clip."""
     return next(frame for frame in moment.sources if frame.time_s == registered.source_s)
+
+
+def both(moment: Moment, registered: Registered, times: float = ENLARGED) -> tuple[Image, Image]:
+    """Read the face in the clip and that in its source laid over it, as `enlarged` does."""
+    source = source_frame(moment, registered).image
+    clip = moment.frame.image
+    return enlarged(clip, registered.to_clip, times), enlarged(source, registered.to_source, times)
 
 
 @dataclass(slots=True)
@@ -188,8 +203,7 @@ class Log:
             if self.pictures[least].lower >= level:
                 return
             del self.pictures[least]
-        clip = enlarged(moment.frame.image, laid.to_clip)
-        source = enlarged(source_frame(moment, laid).image, laid.to_source)
+        clip, source = both(moment, laid)
         heat = heat_picture(clip, found.heat)
         self.pictures[bin_of] = Picture(moment.frame.time_s, laid.source_s, level, clip, source, heat)
 

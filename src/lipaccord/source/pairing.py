@@ -67,9 +67,10 @@ class SourceFrames:
         self._path, self._is_mirrored, self._threads = path, is_mirrored, threads
         self._open = ExitStack()
         self._frames: Iterator[Frame] = iter(())
-        self._held: deque[Frame] = deque(maxlen=2 * REACH + 2)
+        self._held: deque[Frame] = deque()
         self._ended = self._started = False
         self._beyond_s = np.inf  # from here on the source is known to have no picture
+        self._since_s = np.inf  # from here on nothing is missing of what is held
 
     def __enter__(self) -> SourceFrames:
         return self
@@ -80,9 +81,9 @@ class SourceFrames:
     def _begin(self, time_s: float) -> None:
         self._open.close()
         self._held.clear()
-        self._ended, self._started = False, True
+        self._ended, self._started, self._since_s = False, True, time_s
         try:
-            reader = open_clip(self._path, start_s=time_s - LEAD_S, threads=self._threads)
+            reader = open_clip(self._path, start_s=time_s - LEAD_S, threads=self._threads, needs_sound=False)
         except SettingsError:  # the source ends before that
             self._frames, self._ended, self._beyond_s = iter(()), True, time_s
             return
@@ -98,6 +99,12 @@ class SourceFrames:
             return
         image = mirrored(frame.image) if self._is_mirrored else frame.image
         self._held.append(Frame(frame.index, frame.time_s, image))
+
+    def _forget(self, before_s: float) -> None:
+        """Let frames go that lie before a time, but for the last `REACH` of them."""
+        while len(self._held) > REACH + 1 and self._held[REACH + 1].time_s < before_s:
+            self._held.popleft()
+            self._since_s = self._held[0].time_s
 
     def _must_begin(self, time_s: float) -> bool:
         if not self._started:
@@ -118,6 +125,7 @@ class SourceFrames:
             self._begin(time_s)
         while not self._ended and (len(self._held) <= REACH or self._held[-1 - REACH].time_s < time_s):
             self._read()
+            self._forget(time_s)
         if not self._held:
             return (), 0
         held = tuple(self._held)
@@ -126,6 +134,21 @@ class SourceFrames:
             return (), 0
         first = max(0, nearest - REACH)
         return held[first : nearest + REACH + 1], nearest - first
+
+    def between(self, low_s: float, high_s: float) -> tuple[Frame, ...]:
+        """Return the frames from one time to another, as far as the source has any.
+
+        Raises
+        ------
+        MediaError
+            The source can't be read.
+        """
+        if low_s < self._since_s or (self._held and low_s > self._held[-1].time_s + AHEAD_S):
+            self._begin(low_s)
+        while not self._ended and (not self._held or self._held[-1].time_s <= high_s):
+            self._read()
+            self._forget(low_s)
+        return tuple(frame for frame in self._held if low_s <= frame.time_s <= high_s)
 
 
 def moments(
@@ -160,7 +183,7 @@ def moments(
         One of the two can't be read.
     """
     with (
-        open_clip(clip, start_s=start_s, end_s=end_s, threads=threads) as reader,
+        open_clip(clip, start_s=start_s, end_s=end_s, threads=threads, needs_sound=False) as reader,
         SourceFrames(source, is_mirrored=alignment.mirrored, threads=threads) as frames,
     ):
         for frame in reader.frames():

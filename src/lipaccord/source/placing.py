@@ -1,7 +1,8 @@
 """A path through the source -> stretches of one speed, and the edits between them.
 
 Method: a row of straight lines with as few breaks as the scatter of the path justifies (least squares with a price for
-each line, by dynamic programming over places `GRID` frames apart).
+each line, and once more for another speed than that of the source, by dynamic programming over places `GRID` frames
+apart).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def runs(path: Path, times_s: TimeArray) -> list[slice]:
     return [run for run in found if times_s[run.stop - 1] - times_s[run.start] >= MIN_RUN_S]
 
 
-def _lines(x: TimeArray, y: TimeArray, scatter: float) -> list[slice]:
+def _lines(x: TimeArray, y: TimeArray, scatter: float, line: float) -> list[slice]:
     """Cut a row of points where straight lines fit best."""
     count = len(x)
     edges = np.unique(np.append(np.arange(0, count, GRID), count))
@@ -46,8 +47,9 @@ def _lines(x: TimeArray, y: TimeArray, scatter: float) -> list[slice]:
     for end in range(1, len(edges)):
         n, sx, sy, sxx, sxy, syy = (sums[end] - sums[:end]).T
         vxx, vxy, vyy = sxx - sx * sx / n, sxy - sx * sy / n, syy - sy * sy / n
-        rest = np.maximum(vyy - np.where(vxx > 0, vxy**2 / np.maximum(vxx, 1e-12), 0), 0)
-        price = best[:end] + rest / scatter**2 + LINE
+        other = np.maximum(vyy - np.where(vxx > 0, vxy**2 / np.maximum(vxx, 1e-12), 0), 0)  # at another speed
+        usual = np.maximum(vyy - 2 * vxy + vxx, 0)
+        price = best[:end] + np.minimum(usual / scatter**2, other / scatter**2 + line) + line
         before[end] = int(np.argmin(price))
         best[end] = price[before[end]]
     cuts, end = [], len(edges) - 1
@@ -69,23 +71,24 @@ class _Line:
         return self.height + self.slope * (x - self.middle)
 
 
-def _fit(x: TimeArray, y: TimeArray) -> _Line:
-    """Fit a line; a speed that is nearly 1, or does not last, is 1."""
+def _fit(x: TimeArray, y: TimeArray, gain: float) -> _Line:
+    """Fit a line; a speed that is nearly 1, does not last, or lessens the squares by less than `gain`, is 1."""
     middle, spread = float(x.mean()), float(((x - x.mean()) ** 2).sum())
     slope = float(((x - middle) * y).sum()) / spread if spread > 0 else 1.0
-    if abs(slope - 1) < SPEED_PLAY or x[-1] - x[0] < MIN_SPEED_S or slope <= 0:
+    lasts = x[-1] - x[0] >= MIN_SPEED_S and slope > 0
+    if not lasts or abs(slope - 1) < SPEED_PLAY or (slope - 1) ** 2 * spread < gain:
         slope = 1.0
     return _Line(slope, float(np.median(y - slope * (x - middle))), middle)
 
 
-def _joined(x: TimeArray, y: TimeArray, lines: list[slice], frame_s: float) -> list[slice]:
+def _joined(x: TimeArray, y: TimeArray, lines: list[slice], frame_s: float, gain: float) -> list[slice]:
     """Leave out lines too short to tell anything, and make one of neighbours that go on alike."""
     kept = [line for line in lines if line.stop - line.start >= 2 * GRID]
     if not kept:
         kept = [max(lines, key=lambda line: line.stop - line.start)]
     joined = kept[:1]
     for line in kept[1:]:
-        one, other = _fit(x[joined[-1]], y[joined[-1]]), _fit(x[line], y[line])
+        one, other = (_fit(x[part], y[part], gain) for part in (joined[-1], line))
         at = x[line][:1]
         if one.slope == other.slope and abs(float((other.at(at) - one.at(at))[0])) < STEP_PLAY * frame_s:
             joined[-1] = slice(joined[-1].start, line.stop)
@@ -107,7 +110,13 @@ def _cuts(x: TimeArray, y: TimeArray, lines: list[slice], fits: list[_Line]) -> 
 
 
 def place(
-    path: Path, times_s: TimeArray, source_s: TimeArray, frame_s: float
+    path: Path,
+    times_s: TimeArray,
+    source_s: TimeArray,
+    frame_s: float,
+    *,
+    scatter: float = SCATTER,
+    line: float = LINE,
 ) -> tuple[tuple[Stretch, ...], tuple[Edit, ...]]:
     """Tell how a clip runs through its source.
 
@@ -118,6 +127,10 @@ def place(
         Of the frames of the two.
     frame_s : float
         Between two frames of the source, or of the clip if that is longer.
+    scatter : float
+        Frames by which the path strays.
+    line : float
+        Price of one line more.
 
     Returns
     -------
@@ -125,10 +138,11 @@ def place(
     """
     stretches: list[Stretch] = []
     edits: list[Edit] = []
+    gain = line * (scatter * frame_s) ** 2
     for run in runs(path, times_s):
         x, y = times_s[run], source_s[path[run]]
-        lines = _joined(x, y, _lines(x, y, SCATTER * frame_s), frame_s)
-        fits = [_fit(x[line], y[line]) for line in lines]
+        lines = _joined(x, y, _lines(x, y, scatter * frame_s, line), frame_s, gain)
+        fits = [_fit(x[part], y[part], gain) for part in lines]
         for number, (low, high) in enumerate(pairwise(_cuts(x, y, lines, fits))):
             if high - low < 2:
                 continue

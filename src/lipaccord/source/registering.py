@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lipaccord.records import BoolArray, FloatArray, Frame, Image, LandmarkBackend
+from lipaccord.records import BoolArray, FloatArray, Frame, Image, LandmarkBackend, LandmarkLayout
 from lipaccord.source.framing import EYES, Matrix, Places, level, places_of, reaches, sample, whole
 
 MIN_CORRELATION = 0.75
@@ -69,7 +69,7 @@ class Registered:
     source_eyes_px: float
 
 
-def _correlation(clip: FloatArray, source: FloatArray, mask: BoolArray) -> float:
+def alike(clip: FloatArray, source: FloatArray, mask: BoolArray) -> float:
     """Return the correlation of two grey pictures under a mask."""
     one, other = clip[mask].astype(np.float64), source[mask].astype(np.float64)
     one -= one.mean()
@@ -98,7 +98,7 @@ def _refined(clip: FloatArray, source: FloatArray, mask: BoolArray, valid: BoolA
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """A transform from the window to the source, and how well the two agree: above the mouth, and in all."""
 
     matrix: Matrix
@@ -107,14 +107,44 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """The clip's side of one frame: its grey window, the pixels that count, and those that it shows."""
+class Window:
+    """The clip's side of one frame.
 
+    Attributes
+    ----------
+    to_clip : ndarray of float64 [shape=(2, 3)]
+        From the window to the pixels of the clip.
+    colours : ndarray of float32 [shape=(HEIGHT, WIDTH, 3)]
+    grey : ndarray of float32 [shape=(HEIGHT, WIDTH)]
+    places : Places
+    reach, mask : ndarray of bool [shape=(HEIGHT, WIDTH)]
+        The picture reaches here; and it is a place that counts.
+    """
+
+    to_clip: Matrix
+    colours: FloatArray
     grey: FloatArray
-    mask: BoolArray
+    places: Places
     reach: BoolArray
+    mask: BoolArray
 
-    def refined(self, picture: Image, start: Matrix) -> _Found | None:
+    @classmethod
+    def of(cls, image: Image, xy: FloatArray, layout: LandmarkLayout) -> Window:
+        """Read the window of the face with landmarks `xy` [shape=(L, 2)] out of a picture."""
+        to_clip = level(layout, xy)
+        inverse = np.linalg.inv(whole(to_clip))
+        inside = xy.astype(np.float64) @ inverse[:2, :2].T + inverse[:2, 2]
+        places = places_of(layout, inside.astype(np.float32))
+        colours, reach = sample(image, to_clip), reaches(image, to_clip)
+        grey = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.float32)
+        return cls(to_clip, colours, grey, places, reach, (places.upper | places.around) & reach)
+
+    def across(self, matrix: Matrix) -> Matrix:
+        """Return the transform from the picture of the clip to that of the source, of one from the window to it."""
+        across: Matrix = whole(matrix) @ np.linalg.inv(whole(self.to_clip))
+        return across
+
+    def refined(self, picture: Image, start: Matrix) -> Found | None:
         """Lay a picture of the source over it, beginning from a transform; None where that fails."""
         source, valid = sample(picture, start, grey=True), reaches(picture, start)
         if not self.mask.any() or (self.mask & valid).sum() < MIN_SHARED * self.mask.sum():
@@ -126,8 +156,20 @@ class _Window:
         laid, valid = sample(picture, matrix, grey=True), reaches(picture, matrix)
         if not (self.mask & valid).any():
             return None
-        correlations = [_correlation(self.grey, laid, part & valid) for part in (self.mask, self.reach)]
-        return _Found(matrix, *correlations)
+        correlations = [alike(self.grey, laid, part & valid) for part in (self.mask, self.reach)]
+        return Found(matrix, *correlations)
+
+    def begun(self, source: Frame, backend: LandmarkBackend) -> Found | None:
+        """Lay a picture over it, beginning from the landmarks of the faces in that; the best, None where none fits."""
+        best: Found | None = None
+        for region in backend.detect(source):
+            points = backend.locate(source, region)
+            if points is None or not np.isfinite(points.xy).all():
+                continue
+            found = self.refined(source.image, level(backend.layout, points.xy))
+            if found is not None and (best is None or found.correlation > best.correlation):
+                best = found
+        return best
 
 
 class Registrar:
@@ -166,57 +208,37 @@ class Registrar:
         Registered or None
             None where no frame of the source fits.
         """
-        layout = self._backend.layout
-        to_clip = level(layout, xy)
-        inverse = np.linalg.inv(whole(to_clip))
-        inside = xy.astype(np.float64) @ inverse[:2, :2].T + inverse[:2, 2]
-        places = places_of(layout, inside.astype(np.float32))
-        clip, reach = sample(image, to_clip), reaches(image, to_clip)
-        mask = (places.upper | places.around) & reach
-        grey = np.asarray(cv2.cvtColor(clip, cv2.COLOR_RGB2GRAY), np.float32)
-        looked = _Window(grey, mask, reach)
+        looked = Window.of(image, xy, self._backend.layout)
         chosen = min(max(nearest + self._lag, 0), len(sources) - 1)
         found = None
         if self._across is not None:
-            chosen, found = self._follow(looked, (self._across @ whole(to_clip))[:2], sources, nearest)
+            chosen, found = self._follow(looked, (self._across @ whole(looked.to_clip))[:2], sources, nearest)
         if found is None or found.correlation < GOOD_CORRELATION:
-            found = self._start(looked, sources[chosen])
+            found = looked.begun(sources[chosen], self._backend)
         if found is None or found.correlation < MIN_CORRELATION:
             self._across, self._checked = None, 0
             return None
         to_source, correlation = found.matrix, found.correlation
-        self._across, self._usual = whole(to_source) @ inverse, max(self._usual, 1 - correlation)
+        self._across, self._usual = looked.across(to_source), max(self._usual, 1 - correlation)
         picture = sources[chosen].image
         scale = math.sqrt(abs(np.linalg.det(to_source[:, :2])))
         return Registered(
-            clip=clip,
+            clip=looked.colours,
             source=sample(picture, to_source),
-            valid=reach & reaches(picture, to_source),
-            places=places,
-            to_clip=to_clip,
+            valid=looked.reach & reaches(picture, to_source),
+            places=looked.places,
+            to_clip=looked.to_clip,
             to_source=to_source,
             correlation=correlation,
             source_s=sources[chosen].time_s,
             lag=chosen - nearest,
-            eyes_px=math.sqrt(abs(np.linalg.det(to_clip[:, :2]))) * EYES,
+            eyes_px=math.sqrt(abs(np.linalg.det(looked.to_clip[:, :2]))) * EYES,
             source_eyes_px=scale * EYES,
         )
 
-    def _start(self, looked: _Window, source: Frame) -> _Found | None:
-        """Begin from the landmarks of the faces in the source; the one that fits best counts."""
-        best: _Found | None = None
-        for region in self._backend.detect(source):
-            points = self._backend.locate(source, region)
-            if points is None or not np.isfinite(points.xy).all():
-                continue
-            found = looked.refined(source.image, level(self._backend.layout, points.xy))
-            if found is not None and (best is None or found.correlation > best.correlation):
-                best = found
-        return best
-
     def _follow(
-        self, looked: _Window, start: Matrix, sources: Sequence[Frame], nearest: int
-    ) -> tuple[int, _Found | None]:
+        self, looked: Window, start: Matrix, sources: Sequence[Frame], nearest: int
+    ) -> tuple[int, Found | None]:
         """Go on from the frame before; now and then, or where it fits worse than it did, look at the neighbours."""
         chosen = min(max(nearest + self._lag, 0), len(sources) - 1)
         found = looked.refined(sources[chosen].image, start)

@@ -2,13 +2,14 @@
 
 Method: every stretch of the clip, a frame apart, asks for the stretches of the index nearest to it, as it is and
 mirrored; each answer votes for a signature and a difference of the two clocks. The signatures with most votes are laid
-under the clip frame by frame (`aligning`) and ranked by the strength of that.
+under the clip frame by frame (`aligning`) and ranked by the strength of that. Of the first of them the pictures are
+compared, where they are there (`confirming`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import numpy as np
 
 from lipaccord._container import hash_file
 from lipaccord.errors import UnreadableMedia
+from lipaccord.landmarks import load_backend
 from lipaccord.records import FloatArray, Reason, TimeArray
 from lipaccord.source.aligning import align
+from lipaccord.source.confirming import Beside
 from lipaccord.source.finding import (
     MOST_EXPECTED,
     Candidate,
+    Pictures,
     Searched,
     SourceFinding,
     Status,
@@ -41,6 +45,7 @@ NEAR = 10  # answers to each
 FAR = 400.0  # squared distance at which an answer counts for little
 VOTE_S = 0.5
 ALIGNED = 12  # signatures that are laid under the clip
+BESIDE = 5  # candidates of a face of which the pictures are compared
 SHOWN = 5
 LOOKED_AFTER = 20_000
 """Sources of which it is looked whether they are gone or changed; each costs a look at the disk."""
@@ -180,6 +185,18 @@ def _unfit(queries: Sequence[Signature]) -> Reason | None:
     return None
 
 
+def _compared(candidates: Sequence[Candidate], beside: Callable[[Candidate], Pictures | None]) -> Iterator[Candidate]:
+    """Compare the pictures of candidates."""
+    for candidate in candidates:
+        pictures = beside(candidate)
+        yield candidate if pictures is None else candidate.with_pictures(pictures, BESIDE)
+
+
+def _surest(candidate: Candidate) -> tuple[object, ...]:
+    """Order candidates: those for which chance is the worst explanation first."""
+    return candidate.expected_false, -candidate.alignment.strength, candidate.sha256, candidate.query_face
+
+
 def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Status, Reason]:
     best = next((candidate for candidate in candidates if candidate.is_match), None)
     if best is None:
@@ -195,7 +212,12 @@ def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Statu
     return "same_recording", Reason("picture_agrees", text)
 
 
-def search(index: Index, queries: Sequence[Signature], most: int = SHOWN) -> SourceFinding:
+def search(
+    index: Index,
+    queries: Sequence[Signature],
+    most: int = SHOWN,
+    beside: Callable[[Candidate], Pictures | None] | None = None,
+) -> SourceFinding:
     """Search an index for the recordings in which the faces of a clip are found.
 
     Parameters
@@ -205,6 +227,9 @@ def search(index: Index, queries: Sequence[Signature], most: int = SHOWN) -> Sou
         Of the clip.
     most : int
         Candidates to return for each face.
+    beside : callable, optional
+        Compares the pictures of the clip with those of a candidate; None where that can't be done. Asked for the first
+        `BESIDE` candidates of each face. By default the signatures alone decide.
 
     Returns
     -------
@@ -226,8 +251,11 @@ def search(index: Index, queries: Sequence[Signature], most: int = SHOWN) -> Sou
     candidates: list[Candidate] = []
     for query in queries:
         found = _aligned(index, query, votes_of(files, query)[:ALIGNED])
-        candidates += _candidates(index, query, found, searched.hours)[:most]
-    candidates.sort(key=lambda one: (not one.is_match, -one.alignment.strength, one.sha256, one.query_face))
+        of_face = _candidates(index, query, found, searched.hours)
+        if beside is not None:
+            of_face = [*_compared(of_face[:BESIDE], beside), *of_face[BESIDE:]]
+        candidates += sorted(of_face, key=_surest)[:most]
+    candidates.sort(key=_surest)
     status, reason = _verdict(searched, candidates)
     return SourceFinding(status, (reason, *_warnings(searched)), searched, tuple(candidates))
 
@@ -252,7 +280,7 @@ def match(
     most: int = SHOWN,
     threads: int = 1,
 ) -> tuple[str, SourceFinding]:
-    """Sign a clip, or a part of it, and search an index for its source.
+    """Sign a clip, or a part of it, search an index for its source, and compare the pictures of what comes nearest.
 
     Parameters
     ----------
@@ -284,4 +312,5 @@ def match(
         queries = sign(path, start_s=start_s, end_s=end_s, landmarks=LANDMARKS, threads=threads)
         if any(query.sha256 != sha256 for query in queries):
             raise UnreadableMedia(f"{os.fsdecode(path)!r} changed while it was signed: work on a copy")
-        return sha256, search(index, queries, most)
+        beside = Beside(path, load_backend(LANDMARKS), threads)
+        return sha256, search(index, queries, most, beside)

@@ -26,7 +26,7 @@ from lipaccord.media import open_clip
 from lipaccord.records import FloatArray, Frame, Image, LandmarkBackend, Sound
 from lipaccord.source.exhibit import Exhibit
 from lipaccord.source.framing import HEIGHT, WIDTH
-from lipaccord.source.laying import HEAT_FULL, Look, enlarged, face_name, heat_picture, looks, source_frame
+from lipaccord.source.laying import HEAT_FULL, Look, both, face_name, heat_picture, looks
 from lipaccord.source.records import Alignment
 from lipaccord.strokes import FAINT, FIELD, GROUND, MARK, MARKED_FIELD, OBSERVED, PREDICTED, WORDS, fixed, paint, runs
 from lipaccord.viewing import from_zero, sound_from_zero
@@ -163,9 +163,7 @@ class Board:
     def _pictures(self, look: Look | None) -> tuple[Image | None, Image | None, Image | None]:
         if look is None or look.registered is None:
             return None, None, None
-        laid = look.registered
-        clip = enlarged(look.moment.frame.image, laid.to_clip, TIMES)
-        source = enlarged(source_frame(look.moment, laid).image, laid.to_source, TIMES)
+        clip, source = both(look.moment, look.registered, TIMES)
         return clip, source, None if look.difference is None else heat_picture(clip, look.difference.heat)
 
     def _draw_scale(self, image: Image) -> None:
@@ -208,10 +206,13 @@ def show(
         `out` can't be written.
     """
     backend = load_backend("mediapipe") if backend is None else backend
-    with open_clip(clip, start_s=start_s, end_s=end_s) as reader:
-        sound: Sound = reader.sound()
-        first_s = next(iter(reader.frames())).time_s
-    board, zero_s = Board(exhibit), min(first_s, sound.start_s)
+    with open_clip(clip, start_s=start_s, end_s=end_s, needs_sound=False) as reader:
+        sound: Sound | None = reader.sound() if len(reader.sound().samples) else None
+        zero_s = next(iter(reader.frames())).time_s
+    if sound is not None:
+        zero_s = min(zero_s, sound.start_s)
+        sound = sound_from_zero(sound, zero_s)
+    board = Board(exhibit)
 
     def drawn() -> Iterator[Frame]:
         for moment, here in looks(clip, source, alignment, backend, start_s=start_s, end_s=end_s, threads=threads):
@@ -219,4 +220,4 @@ def show(
             picture = board.draw(moment.frame.time_s, mine[0] if mine else None)
             yield Frame(moment.frame.index, moment.frame.time_s, picture)
 
-    encode(Path(out), from_zero(drawn(), zero_s), sound_from_zero(sound, zero_s), crf=CRF, preset=PRESET)
+    encode(Path(out), from_zero(drawn(), zero_s), sound, crf=CRF, preset=PRESET)

@@ -1,4 +1,4 @@
-// Buttons, keys, the stretch that is looped, and what printing needs.
+// Buttons, keys, and the stretch that is looped.
 
 const playButton = document.getElementById("play");
 const loopButton = document.getElementById("loop");
@@ -34,7 +34,7 @@ function turnOutlines() {
   redrawPicture();
 }
 
-const KEYS = {
+obeyKeys({
   " ": toggle,
   ",": () => step(-1),
   ".": () => step(1),
@@ -45,23 +45,11 @@ const KEYS = {
   l: toggleLoop,
   o: turnOutlines,
   r: () => turn(shown.regions),
-};
-
-document.addEventListener("keydown", (event) => {
-  const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  const field = event.target.closest("select, [role=region]");
-  const own = event.key === " " && event.target.closest("button, a, input, summary"); // they are worked by it
-  if (!action || field || own || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  action(event);
 });
 
 playButton.addEventListener("click", toggle);
 document.getElementById("step-back").addEventListener("click", () => step(-1));
 document.getElementById("step-forward").addEventListener("click", () => step(1));
-document.getElementById("zoom-in").addEventListener("click", () => zoomBy(0.5));
-document.getElementById("zoom-out").addEventListener("click", () => zoomBy(2));
-document.getElementById("zoom-all").addEventListener("click", () => zoomTo(FIRST_S, END_S));
 loopButton.addEventListener("click", toggleLoop);
 speed.addEventListener("change", () => (video.playbackRate = Number(speed.value)));
 for (const event of ["play", "pause", "ended"]) {
@@ -90,26 +78,7 @@ timeline.setAttribute("aria-valuemin", FIRST_S.toFixed(3));
 timeline.setAttribute("aria-valuemax", END_S.toFixed(3));
 show(FIRST_S);
 
-async function analysisText() {
-  const element = document.getElementById("lipaccord-analysis");
-  if (element.dataset.encoding !== "gzip+base64") return element.textContent;
-  const packed = new Blob([unpacked(element.textContent, Uint8Array)]);
-  return new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
-
-document.getElementById("save").addEventListener("click", async () => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([await analysisText()], { type: "application/json" }));
-  link.download = "analysis.json";
-  link.click();
-  URL.revokeObjectURL(link.href);
-});
-
-// Paper shows everything, and is narrower than a window.
-const PAPER = 660;
-window.addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
+onPaper.push((width) => {
   if (more) makeStrips(more);
-  redrawPlots(PAPER);
+  redrawPlots(width);
 });
-window.addEventListener("afterprint", () => redrawPlots());

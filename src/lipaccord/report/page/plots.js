@@ -7,9 +7,12 @@ const STYLES = {
   observed: { stroke: "observed", label: "seen" },
   predicted: { stroke: "predicted", label: "speech asks for", dash: [5, 3] },
   measure: { stroke: "measure", label: "measured" },
+  lower: { stroke: "observed", label: "lower face" },
+  upper: { stroke: "predicted", label: "upper face", dash: [5, 3] },
   low: { stroke: null }, high: { stroke: null }, floor: { stroke: "measure" }, ceiling: { stroke: "measure" },
 };
 const BANDS = { high: ["low", "band"], ceiling: ["floor", "speech"] };
+const TIMES = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].map(Math.log10); // marks where a strip counts in multiples
 const plots = [];
 
 function cells(values) {
@@ -57,20 +60,28 @@ function axes(unitOfX, space = 60) {
   ];
 }
 
+// The axis of values of a strip that holds log10 of multiples.
+function inTimes(axis) {
+  const splits = (plot, _, low, high) => TIMES.filter((value) => value >= low && value <= high);
+  return { ...axis, splits, values: (_, values) => values.map((value) => `${+(10 ** value).toPrecision(1)}\u00d7`) };
+}
+
 function inSeconds(_, splits) {
   return splits.map((value) => `${+value.toFixed(3)} s`);
 }
 
-function shadeSpeech(plot) {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.fillStyle = colour("speech");
-  for (const [start, end] of DATA.speech) {
-    const left = clamped(plot.valToPos(start, "x", true), bbox.left, bbox.left + bbox.width);
-    const right = clamped(plot.valToPos(end, "x", true), bbox.left, bbox.left + bbox.width);
-    ctx.fillRect(left, bbox.top, right - left, bbox.height);
-  }
-  ctx.restore();
+function shade(stretches, fill) {
+  return (plot) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.fillStyle = colour(fill);
+    for (const [start, end] of stretches) {
+      const left = clamped(plot.valToPos(start, "x", true), bbox.left, bbox.left + bbox.width);
+      const right = clamped(plot.valToPos(end, "x", true), bbox.left, bbox.left + bbox.width);
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    }
+    ctx.restore();
+  };
 }
 
 function drawLevels(levels) {
@@ -100,6 +111,7 @@ function movePlayhead(plot) {
 function makeTimeStrip(element, strip) {
   const [styles, data] = table(strip);
   const levels = strip.levels || [];
+  const [across, up] = axes(inSeconds);
   const plot = new uPlot(
     {
       width: element.clientWidth,
@@ -109,12 +121,12 @@ function makeTimeStrip(element, strip) {
       cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false, dist: CLICK }, points: { show: false } },
       scales: {
         x: { time: false, range: () => [view.low, view.high] },
-        y: { range: (_, low, high) => spanOf(low, high, levels) },
+        y: { range: (_, low, high) => spanOf(low, high, [...levels, ...(strip.within || [])]) },
       },
       series: [{}, ...styles.map(series)],
       bands: bandsOf(styles),
-      axes: axes(inSeconds),
-      hooks: { drawClear: [shadeSpeech], draw: [drawLevels(levels)], setSelect: [zoomToSelection] },
+      axes: [across, strip.times ? inTimes(up) : up],
+      hooks: { drawClear: [shade(DATA.speech, "speech"), shade(DATA.marked, "band")], draw: [drawLevels(levels)], setSelect: [zoomToSelection] },
     },
     data,
     element,
@@ -194,12 +206,13 @@ function drawLanes() {
 function readOut(plot) {
   const at = nearest(plot.data[0], clock());
   const parts = [];
+  const said = (value) => (plot.strip.times ? `${(10 ** value).toFixed(2)} times` : value.toFixed(3));
   plot.styles.forEach((style, row) => {
-    if (!["observed", "predicted", "measure"].includes(style)) return;
+    if (!STYLES[style].label) return;
     for (let away = 0; away < 12; away += 1) {
       const value = plot.data[row + 1][at + away] ?? plot.data[row + 1][at - away];
       if (value === null || value === undefined) continue;
-      parts.push(`${STYLES[style].label} ${value.toFixed(3)}`);
+      parts.push(`${STYLES[style].label} ${said(value)}`);
       break;
     }
   });
@@ -209,7 +222,7 @@ function readOut(plot) {
 function drawLag(element) {
   const lag = DATA.lag;
   const offsets = Array.from(unpacked(lag.offsets, Float64Array));
-  const shade = (plot, left, right, bottom, top, fill) => {
+  const fillBox = (plot, left, right, bottom, top, fill) => {
     const { ctx } = plot;
     const [x0, x1] = [plot.valToPos(left, "x", true), plot.valToPos(right, "x", true)];
     const [y0, y1] = [plot.valToPos(top, "y", true), plot.valToPos(bottom, "y", true)];
@@ -218,9 +231,9 @@ function drawLag(element) {
   };
   const bands = (plot) => {
     const { x, y } = plot.scales;
-    shade(plot, x.min, x.max, lag.null[0], lag.null[1], "null");
-    shade(plot, lag.interval[0], lag.interval[1], y.min, y.max, "band");
-    shade(plot, 0, 0, y.min, y.max, "soft");
+    fillBox(plot, x.min, x.max, lag.null[0], lag.null[1], "null");
+    fillBox(plot, lag.interval[0], lag.interval[1], y.min, y.max, "band");
+    fillBox(plot, 0, 0, y.min, y.max, "soft");
   };
   const plot = new uPlot(
     {
@@ -275,6 +288,9 @@ timeline.addEventListener("click", (event) => {
   const box = timeline.getBoundingClientRect();
   seek(view.low + ((event.clientX - box.left) / box.width) * (view.high - view.low));
 });
+for (const [id, zoom] of [["in", () => zoomBy(0.5)], ["out", () => zoomBy(2)], ["all", () => zoomTo(FIRST_S, END_S)]]) {
+  document.getElementById(`zoom-${id}`).addEventListener("click", zoom);
+}
 new ResizeObserver(() => redrawPlots()).observe(strips);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redrawPlots());
 watchers.push(() => {
