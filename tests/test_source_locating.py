@@ -39,7 +39,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def of(films: dict[str, Path], clip: str, alignment: Alignment | None = None) -> list[Section]:
     alignment = aligned(0.0, COUNT / RATE_HZ) if alignment is None else alignment
-    return list(sections(films[clip], films["source"], alignment, Knowing()))
+    found = sections(films[clip], films["source"], alignment, Knowing())
+    return [section for section in found if section is not None]
 
 
 def test_the_expected_moment_is_the_most_alike(films: dict[str, Path]) -> None:

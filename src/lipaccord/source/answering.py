@@ -84,7 +84,7 @@ def answer(
         return Answer(sha256, finding.with_exhibit("not_examinable", (reason,), {}), None)
     backend = load_backend(LANDMARKS)
     compared = sections(clip, best.file, best.alignment, backend, start_s=start_s, end_s=end_s, threads=threads)
-    alignment = pinned(list(compared), best.alignment)
+    alignment = pinned([section for section in compared if section is not None], best.alignment)
     finding = finding.with_alignment(best, alignment)
     made = exhibit(clip, best.file, alignment, start_s=start_s, end_s=end_s, backend=backend, threads=threads)
     if viewing_copy is not None and made.pictures:

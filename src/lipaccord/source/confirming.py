@@ -12,6 +12,7 @@ Conventions: as in `locating`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterable
@@ -29,7 +30,6 @@ LOOKED_AT_S = 4.0  # of a clip, in the middle of the longest stretch
 OFF_FRAMES = 2.2  # of the source, either way: the alignment may be off by that much
 HIT_FRAMES = 1.2
 APART_S = 0.25
-HOPELESS = 0.9  # correlation below which nothing further is looked at; the poorest of altered clips had 0.97
 WEIGHTS = (-6.9, 1.65, 5.0, -1.38)
 """Constant; and of the contrast, the hits, and log10 of what correlation lacks."""
 
@@ -70,13 +70,8 @@ def weighed(found: Iterable[Section]) -> Pictures | None:
     Pictures or None
         None where no frames could be compared.
     """
-    looked = []
-    for section in found:
-        contrasts, hits = _told(section)
-        if len(contrasts):
-            looked.append((section, contrasts, hits))
-        if section.correlation < HOPELESS:
-            break
+    looked = [(section, *_told(section)) for section in found]
+    looked = [one for one in looked if len(one[1])]
     if not looked:
         return None
     contrast = float(np.median(np.concatenate([contrasts for _, contrasts, _ in looked])))
@@ -110,7 +105,9 @@ class Beside:
         self._clip, self._backend, self._threads = clip, backend, threads
 
     def __call__(self, candidate: Candidate) -> Pictures | None:
-        """Compare the pictures of the clip with those of a candidate; None where its file is not there.
+        """Compare the pictures of the clip with those of a candidate, up to where these fit no longer.
+
+        None where they do not fit to begin with, or the file of the candidate is not there.
 
         Raises
         ------
@@ -122,4 +119,6 @@ class Beside:
             return None
         start_s, end_s = _looked_at(candidate.alignment.stretches)
         part = {"start_s": start_s, "end_s": end_s + APART_S}
-        return weighed(sections(self._clip, source, candidate.alignment, self._backend, threads=self._threads, **part))
+        found = sections(self._clip, source, candidate.alignment, self._backend, threads=self._threads, **part)
+        fitting = list(itertools.takewhile(lambda section: section is not None, found))
+        return weighed(section for section in fitting if section is not None)

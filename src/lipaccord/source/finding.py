@@ -77,7 +77,8 @@ class Candidate:
         How many others as strong, and with pictures that agree as well, a search of this index is expected to give.
     is_match : bool
     pictures : Pictures or None
-        None where they were not compared: it is not among the first candidates, or its file is not there.
+        None where they were not compared: they do not fit each other, it is not among the first candidates, or its file
+        is not there.
     """
 
     query_face: str

@@ -36,6 +36,7 @@ NEAR_S = 0.25  # each side: where every frame of the source is compared
 FAR_S, FAR_EVERY = 0.8, 3
 SMOOTH = 1.2  # pixels of the Gaussian under which frames are compared
 MIN_FITTED = 3
+HOPELESS = 0.9  # correlation that one of the first frames has to reach; the poorest of altered clips had 0.97
 MIN_PIXELS = 200
 MAX_FACES = 3
 _SPAN = 0.8 * EYES
@@ -100,9 +101,13 @@ class _Geometry:
 def _geometry(seen: Sequence[_Seen], sources: Sequence[Frame], backend: LandmarkBackend) -> _Geometry | None:
     """Fit the geometry by some of the frames; None where too few fit."""
     spots = np.concatenate([(seen[len(seen) // 2].window.to_clip @ _SPOTS.T).T, np.ones((4, 1))], axis=1)
-    times, places, correlations = [], [], []
+    times: list[float] = []
+    places: list[Matrix] = []
+    correlations: list[float] = []
     before: Matrix | None = None
-    for one in seen[::FITTED_EVERY]:
+    for tried, one in enumerate(seen[::FITTED_EVERY]):
+        if tried == MIN_FITTED and not any(found >= HOPELESS for found in correlations):
+            return None
         source = _nearest(sources, one.expected_s)
         found = None if before is None else one.window.refined(source.image, (before @ whole(one.window.to_clip))[:2])
         if found is None or found.correlation < GOOD_CORRELATION:
@@ -188,7 +193,7 @@ def sections(
     start_s: float | None = None,
     end_s: float | None = None,
     threads: int = 1,
-) -> Iterator[Section]:
+) -> Iterator[Section | None]:
     """Compare the frames of a clip with those of its source, a second at a time.
 
     Parameters
@@ -204,9 +209,9 @@ def sections(
 
     Yields
     ------
-    Section
-        In the order of the clip, each of the face that fits best; none where no face fits. The pictures of a second
-        are held at a time.
+    Section or None
+        In the order of the clip, each of the face that fits best; None where the source fits no face of that second.
+        The pictures of a second are held at a time.
 
     Raises
     ------
@@ -235,13 +240,13 @@ def sections(
         yield from _best(held, frames, backend)
 
 
-def _best(held: dict[int, list[_Seen]], frames: SourceFrames, backend: LandmarkBackend) -> Iterator[Section]:
-    """Give the section of the face that the source fits best."""
+def _best(held: dict[int, list[_Seen]], frames: SourceFrames, backend: LandmarkBackend) -> Iterator[Section | None]:
+    """Give the section of the face that the source fits best, if a face is seen."""
     found = []
     for seen in held.values():
         times = [one.expected_s for one in seen]
         section = _section(seen, frames.between(min(times) - FAR_S, max(times) + FAR_S), backend)
         if section is not None:
             found.append(section)
-    if found:
-        yield max(found, key=lambda section: section.correlation)
+    if held:
+        yield max(found, key=lambda section: section.correlation, default=None)
