@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lipaccord.source.windowing import DIMENSIONS, features, windows
+from lipaccord.source.windowing import DIMENSIONS, FEWEST, features, windows
 from made_signatures import signature, times
 
 
@@ -24,7 +24,9 @@ def test_copies_at_another_frame_rate_lie_nearer_than_strangers() -> None:
 
 def test_a_clip_of_little_more_than_a_second_gives_windows_up_to_its_end() -> None:
     starts, _ = windows(signature(1, times(1.2)))
-    assert starts.tolist() == pytest.approx([0.0, 0.38])
+    assert starts[0] == 0.0
+    assert starts[-1] == pytest.approx(0.38, abs=0.021)
+    assert len(starts) == pytest.approx(FEWEST, abs=1)
     starts, _ = windows(signature(1, times(0.6)))
     assert not len(starts)
 

@@ -47,7 +47,7 @@ Numbers = NDArray[np.int64]
 
 def windows_digest() -> str:
     """Identify how windows are described: files made from others are made again."""
-    names = ("WINDOW_S", "BIN_S", "STRIDE_S", "DIMENSIONS", "LINEAR", "LONGEST_GAP_S", "MIN_MOVEMENT")
+    names = ("WINDOW_S", "BIN_S", "STRIDE_S", "DIMENSIONS", "LINEAR", "LONGEST_GAP_S", "MIN_MOVEMENT", "FEWEST")
     values = json.dumps([getattr(windowing, name) for name in names]).encode()
     matrices = (resources.files("lipaccord") / "source" / "whitening.npz").read_bytes()
     return hashlib.blake2b(values + matrices, digest_size=16).hexdigest()

@@ -29,6 +29,9 @@ SLOW_S = 1.0
 WINDOW_S = 0.8
 BIN_S = 0.08
 STRIDE_S = 0.4
+FEWEST = 10
+"""Windows of a short signature, as far as it has room for them: they are taken closer together, so that a part of it
+holds some of them, too."""
 DIMENSIONS = 32
 LINEAR = 3.0  # standard deviations beyond which movements count less
 LONGEST_GAP_S = 0.2
@@ -114,7 +117,8 @@ def windows(signature: Signature, stride_s: float = STRIDE_S, *, mirror: bool = 
     ----------
     signature : Signature
     stride_s : float
-        From one window to the next: `STRIDE_S` for what is searched, a frame or so for what is searched for.
+        From one window to the next: `STRIDE_S` for what is searched, a frame or so for what is searched for. Less where
+        the signature is short, see `FEWEST`.
     mirror : bool
         As if the picture were mirrored.
 
@@ -128,6 +132,7 @@ def windows(signature: Signature, stride_s: float = STRIDE_S, *, mirror: bool = 
     if signature.still:
         return np.zeros(0), np.zeros((0, DIMENSIONS), np.float32)
     life = mirrored(signature.life) if mirror else signature.life
+    stride_s = min(stride_s, max(0.0, signature.duration_s - WINDOW_S) / (FEWEST - 1))
     starts, cut = raw_windows(signature.times_s, life, stride_s)
     vectors = _tamed(cut.reshape(len(cut), cut.shape[1] * cut.shape[2]) @ _matrix("windows"))
     moves = (vectors**2).mean(axis=1) >= MIN_MOVEMENT
