@@ -186,7 +186,7 @@ def test_hostile_names_are_shown_harmlessly() -> None:
     lines = list(source_cli.finding_lines(finding))
     assert lines[:3] == [
         "Not examinable.",
-        "No face. use another part",
+        "No face. Use another part.",
         "Searched: 1 recordings, 0.50 hours of faces; 2 failed.",
     ]
 

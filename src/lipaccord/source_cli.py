@@ -19,7 +19,7 @@ import typer
 from lipaccord.archive.runlog import Rate, in_words
 from lipaccord.archive_run import SAY_EVERY_S, showing_status, stopping
 from lipaccord.console import ExitCode, check_outputs, complain, make_console, plain_errors, writing
-from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, recording_name, sound_in_words
+from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, full, recording_name, sound_in_words
 
 if TYPE_CHECKING:
     from lipaccord.archive.records import Trouble
@@ -172,7 +172,7 @@ def finding_lines(finding: SourceFinding) -> Iterator[str]:
     """Say in plain words what a search found."""
     yield STATUS[finding.status]
     for reason in finding.reasons:
-        yield f"{reason.text} {reason.remedy}".strip()
+        yield " ".join(full(text) for text in (reason.text, reason.remedy) if text)
     searched = finding.searched
     yield (
         f"Searched: {searched.recordings:,} recordings, {searched.hours:.2f} hours of faces"

@@ -18,7 +18,7 @@ from importlib import resources
 import jinja2
 
 from lipaccord.report.seal import seal
-from lipaccord.report.wording import plain
+from lipaccord.report.wording import plain, sentence
 
 PAGE = resources.files("lipaccord.report") / "page"
 STYLES = ("uPlot.min.css", "report.css")
@@ -40,11 +40,6 @@ def _script_json(values: object) -> str:
     """Write JSON that nothing in a script element can end or open."""
     text = json.dumps(values, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def sentence(text: str) -> str:
-    """Begin with a capital; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
 
 
 def data_url(data: bytes, kind: str) -> str:

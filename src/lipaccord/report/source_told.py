@@ -12,13 +12,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lipaccord.archive.urls import public_name
-from lipaccord.report.binding import sentence
 from lipaccord.report.source_beside import span, times, told_beside
-from lipaccord.report.wording import plain, remedies
+from lipaccord.report.wording import plain, remedies, sentence
 from lipaccord.source.answering import Answer
 from lipaccord.source.exhibit import Exhibit
 from lipaccord.source.finding import MOST_EXPECTED, Candidate, Searched, SourceFinding
-from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, recording_name, sound_in_words
+from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, full, recording_name, sound_in_words
 
 LIMITS = (
     "It says whether this picture was made from that recording, and where the two differ; not who altered it, or why. "
@@ -46,11 +45,6 @@ STATES = {
 }
 RAREST = 1e-9  # that is told as a number of searches
 STRETCHES = 12
-
-
-def full(text: str) -> str:
-    """Make a sentence of the text of a reason."""
-    return sentence(plain(text)).rstrip(".") + "."
 
 
 def how_often(expected: float) -> str:

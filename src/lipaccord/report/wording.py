@@ -42,6 +42,11 @@ CUE_WORDS = {
 """What each cue of the resynthesis finding looks at; short enough for a line of 80 columns."""
 
 
+def sentence(text: str) -> str:
+    """Begin with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def plain(text: str) -> str:
     r"""Return `text` on one line, with everything unprintable as a visible escape.
 

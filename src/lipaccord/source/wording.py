@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lipaccord.archive.urls import public_name
+from lipaccord.report.wording import plain, sentence
 
 if TYPE_CHECKING:
     from lipaccord.source.finding import Candidate
@@ -33,6 +34,11 @@ WORDS = {
     "waiting": "still waiting",
 }
 """What came of a source of the index."""
+
+
+def full(text: str) -> str:
+    """Make a sentence of the text of a reason."""
+    return sentence(plain(text)).rstrip(".") + "."
 
 
 def recording_name(candidate: Candidate) -> str:
