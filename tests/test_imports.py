@@ -108,7 +108,7 @@ LAYERS = (
     ("source.aligning", "source.joining", "source.signing"),
     ("source.echoing",),
     ("source.reused",),
-    ("source.framing", "source.pairing"),
+    ("source.framing", "source.pairing", "source.toning"),
     ("source.registering",),
     ("source.locating",),
     ("source.pinning",),

@@ -606,6 +606,35 @@ def test_no_sound(tmp_path: Path) -> None:
         open_clip(path)
 
 
+def test_where_no_sound_is_needed_a_clip_without_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, frames=flashes(5))
+    with open_clip(path, needs_sound=False) as reader:
+        assert len(list(reader.frames())) == 5
+        assert len(reader.sound().samples) == 0
+        reader.check_unchanged()
+        with pytest.raises(RuntimeError, match="facts are complete only"):
+            reader.clip()
+
+
+def test_where_no_sound_is_needed_a_part_without_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    write_clip(path, frames=flashes(25), sound=tone(0.4, 48_000))
+    with open_clip(path, start_s=0.7, needs_sound=False) as reader:
+        assert len(reader.sound().samples) == 0
+    with open_clip(path, needs_sound=False) as reader:
+        assert len(reader.sound().samples) > 0
+
+
+def test_a_clip_that_changed_since_it_was_opened_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, frames=flashes(5))
+    with open_clip(path, needs_sound=False) as reader:
+        path.write_bytes(path.read_bytes() + b" ")
+        with pytest.raises(UnreadableMedia, match="changed"):
+            reader.check_unchanged()
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "wav", "flac"])
 def test_no_picture(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"clip.{suffix}"

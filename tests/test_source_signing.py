@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipaccord.encoding import encode
+from lipaccord.media import open_clip
+from lipaccord.records import Frame
 from lipaccord.source.aligning import align
 from lipaccord.source.records import Signature
 from lipaccord.source.signing import sign
@@ -46,3 +49,10 @@ def test_a_part_with_a_blurred_mouth_lies_where_it_was_taken_from(
 
 def test_a_part_that_is_too_short_gives_none(fixture_clip: Callable[[str], Path]) -> None:
     assert sign(fixture_clip("obama_speech"), end_s=0.5) == ()
+
+
+def test_a_picture_held_for_long_is_still(fixture_clip: Callable[[str], Path], tmp_path: Path) -> None:
+    with open_clip(fixture_clip("obama_speech"), end_s=0.5) as reader:
+        held = next(iter(reader.frames())).image
+    encode(tmp_path / "held.mp4", (Frame(at, at / 10, held) for at in range(200)), crf=26, preset="superfast")
+    assert _largest(sign(tmp_path / "held.mp4")).still

@@ -42,6 +42,9 @@ class StreamClaims:
     tick_s: float
 
 
+NO_STREAM = StreamClaims(index=-1, siblings=0, codec="", start_s=None, duration_s=None, tick_s=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """Claims of a container.
@@ -50,6 +53,8 @@ class Claims:
     ----------
     start_s, duration_s : float or None
         Of the container as a whole.
+    audio : StreamClaims
+        `NO_STREAM` where there is none, and none is needed.
     frames, rate_hz
         Of the picture; None where the header is silent.
     pixel_aspect : (int, int)
@@ -71,8 +76,16 @@ class Claims:
         return None if self.duration_s is None else (self.start_s or 0.0) + self.duration_s
 
 
-def read_claims(path: str, container: av.container.InputContainer) -> Claims:
+def read_claims(path: str, container: av.container.InputContainer, *, needs_sound: bool = True) -> Claims:
     """Choose the two streams of an open container and read its claims.
+
+    Parameters
+    ----------
+    path : str
+        For messages.
+    container : av.container.InputContainer
+    needs_sound : bool
+        If not, a container without sound passes.
 
     Raises
     ------
@@ -82,14 +95,14 @@ def read_claims(path: str, container: av.container.InputContainer) -> Claims:
         A codec is unknown, or the picture is absurdly large.
     """
     video, pictures = _pick_video(path, container)
-    audio, sounds = _pick_audio(path, container)
+    is_silent = not needs_sound and not container.streams.audio
     aspect = video.codec_context.sample_aspect_ratio
     return Claims(
         container=container.format.name,
         start_s=_seconds(container.start_time),
         duration_s=_seconds(container.duration if container.duration and container.duration > 0 else None),
         video=_stream_claims(video, pictures),
-        audio=_stream_claims(audio, sounds),
+        audio=NO_STREAM if is_silent else _stream_claims(*_pick_audio(path, container)),
         frames=video.frames or None,
         rate_hz=float(video.average_rate) if video.average_rate else None,
         pixel_aspect=aspect.as_integer_ratio() if aspect else (1, 1),

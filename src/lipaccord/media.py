@@ -19,9 +19,10 @@ from contextlib import closing
 from types import TracebackType
 
 import av
+import numpy as np
 
 from lipaccord import _tally
-from lipaccord._claims import Claims, read_claims
+from lipaccord._claims import NO_STREAM, Claims, read_claims
 from lipaccord._container import Damage, MediaFile, decode_from, hash_file, open_container, still_the_same
 from lipaccord._picture import Painter
 from lipaccord.errors import NoAudio, NoVideo, SettingsError, UnreadableMedia
@@ -32,6 +33,8 @@ __all__ = ["SOUND_RATE_HZ", "ClipReader", "open_clip"]
 
 MAX_TIME_S = 1e7
 """About four months: no clip lasts longer, and any container's clock can count it."""
+
+SILENCE = Sound(np.zeros(0, np.float32), SOUND_RATE_HZ, 0.0)
 
 
 class ClipReader:
@@ -46,7 +49,13 @@ class ClipReader:
     """
 
     def __init__(
-        self, file: MediaFile, claims: Claims, start_s: float | None, end_s: float | None, threads: int
+        self,
+        file: MediaFile,
+        claims: Claims,
+        start_s: float | None,
+        end_s: float | None,
+        threads: int,
+        needs_sound: bool = True,
     ) -> None:
         self.path = file.path
         self.sha256 = file.sha256
@@ -55,6 +64,7 @@ class ClipReader:
         self._start_s = start_s
         self._end_s = end_s
         self._threads = threads
+        self._needs_sound = needs_sound
         self._painter = Painter(threads)
         self._decoding: Generator[Frame, None, None] | None = None
         self._sound: Sound | None = None
@@ -84,6 +94,8 @@ class ClipReader:
 
     def sound(self) -> Sound:
         """Return the whole sound, mono at `SOUND_RATE_HZ`; it is decoded once and kept.
+
+        Of a clip that needs no sound (`open_clip`), and has none, it has no samples.
 
         Raises
         ------
@@ -124,13 +136,13 @@ class ClipReader:
         Raises
         ------
         RuntimeError
-            `frames` is not exhausted yet, or `sound` was not called.
+            `frames` is not exhausted yet, or `sound` was not called, or there is no sound.
         UnreadableMedia
             The file changed while it was examined.
         """
         if self._video is None or self._audio is None or self._sound is None:
             raise RuntimeError("the facts are complete only after frames() is exhausted and sound() was called")
-        still_the_same(self._file)
+        self.check_unchanged()
         sound_end_s = self._sound.start_s + self._sound.duration_s
         notes = self._part_notes() + _tally.stream_notes(self._claims) + self._video_notes + self._audio_notes
         if self._start_s is None and self._end_s is None:
@@ -144,6 +156,16 @@ class ClipReader:
             audio=self._audio,
             notes=tuple(notes),
         )
+
+    def check_unchanged(self) -> None:
+        """Make sure that what was read is one and the same file.
+
+        Raises
+        ------
+        UnreadableMedia
+            It changed since it was opened.
+        """
+        still_the_same(self._file)
 
     def _part_notes(self) -> list[str]:
         if self._start_s is None and self._end_s is None:
@@ -201,6 +223,8 @@ class ClipReader:
         )
 
     def _decode_sound(self) -> Sound:
+        if self._claims.audio is NO_STREAM:
+            return SILENCE
         damage, claims, track = Damage(), self._claims, SoundTrack(self._start_s, self._end_s)
         stored: tuple[int, int, str] | None = None
         with closing(decode_from(self._file, claims.audio.index, self._start_s, 1, damage)) as blocks:
@@ -218,7 +242,10 @@ class ClipReader:
                     break
         sound = track.finish()
         if sound is None or stored is None:
-            raise self._nothing("sound", NoAudio, damage)
+            nothing = self._nothing("sound", NoAudio, damage)
+            if isinstance(nothing, NoAudio) and not self._needs_sound:
+                return SILENCE
+            raise nothing
         self._audio = AudioFacts(
             codec=claims.audio.codec,
             sample_rate_hz=stored[0],
@@ -244,7 +271,12 @@ class ClipReader:
 
 
 def open_clip(
-    path: str | os.PathLike[str], *, start_s: float | None = None, end_s: float | None = None, threads: int = 1
+    path: str | os.PathLike[str],
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    threads: int = 1,
+    needs_sound: bool = True,
 ) -> ClipReader:
     """Open a clip for one decode.
 
@@ -256,6 +288,8 @@ def open_clip(
         Examine only what is presented in [start_s, end_s), in seconds on the container's clock.
     threads : int
         Threads of the decoder; the frames of an undamaged stream are the same with any number.
+    needs_sound : bool
+        If not, a clip or a part without sound is opened all the same; damaged sound is an error even so.
 
     Returns
     -------
@@ -267,7 +301,7 @@ def open_clip(
     UnreadableMedia
         Not a regular file, not permitted, or not a media file.
     NoVideo, NoAudio
-        There is no moving picture (cover art is none), or no sound.
+        There is no moving picture (cover art is none), or no sound where it is needed.
     SettingsError
         The part is empty or lies outside of the clip, or `threads` is less than 1.
     """
@@ -280,7 +314,7 @@ def open_clip(
         raise SettingsError(f"the part to examine starts at {start_s} s and ends at {end_s} s: it must end later")
     file = hash_file(os.fsdecode(path))
     with open_container(file) as container:
-        claims = read_claims(file.path, container)
+        claims = read_claims(file.path, container, needs_sound=needs_sound)
     first_s, last_s = claims.start_s, claims.end_s
     if (start_s is not None and last_s is not None and start_s >= last_s) or (
         end_s is not None and first_s is not None and end_s <= first_s
@@ -289,4 +323,4 @@ def open_clip(
             f"the part to examine lies outside of {file.path!r}, which lasts from {first_s or 0.0:.3f} s "
             f"to {'its end' if last_s is None else f'{last_s:.3f} s'}: name another part"
         )
-    return ClipReader(file, claims, start_s, end_s, threads)
+    return ClipReader(file, claims, start_s, end_s, threads, needs_sound)

@@ -87,8 +87,7 @@ def examined_frames(
         The file is not the one that was examined, or can't be read.
     """
     settings, times_s = examination.analysis.settings, examination.frame_times_s
-    part = {name: settings.get(name) for name in ("start_s", "end_s")}
-    with open_clip(path, **part, threads=threads) as reader:
+    with open_clip(path, start_s=settings.get("start_s"), end_s=settings.get("end_s"), threads=threads) as reader:
         if reader.sha256 != examination.analysis.clip.sha256:
             raise UnreadableMedia(
                 f"{reader.path!r} is not the file that was examined: name that one, or examine it anew"

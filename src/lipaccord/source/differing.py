@@ -1,12 +1,12 @@
 """A registered frame -> how much lower face, upper face and surroundings differ, over what the encodes explain.
 
-Method: colour is matched channel by channel (gain and offset, trimmed least squares), sharpness by the Gaussian after
-which the detail of the one is found again in the other at the same strength; both are fitted on the upper face and what
-lies round it. There, too, the squared difference that remains is modelled, block by block: a floor, a part that goes
-with the steepness of the picture (registration and resampling cost most at edges) and one that goes with its change
-since the last frame (encoders spend too little on what moves); non-negative least squares, weighted by what is expected
-and trimmed. The model then says what to expect of every pixel. A copy, however poor, leaves the lower face as different
-as the model says; another mouth does not.
+Method: the colours of the source are made those of the clip (`toning`), its sharpness by the Gaussian after which the
+detail of the one is found again in the other at the same strength; both are fitted on the upper face and what lies
+round it. There, too, the squared difference that remains is modelled, block by block: a floor, a part that goes with
+the steepness of the picture (registration and resampling cost most at edges) and one that goes with its change since
+the last frame (encoders spend too little on what moves); non-negative least squares, weighted by what is expected and
+trimmed. The model then says what to expect of every pixel. A copy, however poor, leaves the lower face as different as
+the model says; another mouth does not.
 
 Conventions: luma and both colour differences (BT.601) in grey levels, summed in squares. A `level` is the mean squared
 difference over a part of the face in multiples of what is expected there.
@@ -24,18 +24,16 @@ from numpy.typing import NDArray
 from lipaccord.records import BoolArray, FloatArray
 from lipaccord.source.framing import EYES, HEIGHT, WIDTH
 from lipaccord.source.registering import Registered
+from lipaccord.source.toning import matched, soft, toned
 
 SOFTNESS = 1.0  # pixels of the Gaussian under which the two are compared
-COARSE = 3.0  # pixels of the Gaussian under which light and colour are matched
 FINE = 1.6  # pixels of the Gaussian that parts fine detail from the rest
 SOFTER = (0.35, 0.5, 0.7, 0.9, 1.2, 1.6, 2.1)
 """Gaussians tried on either picture to match the sharpness of the other, in pixels of the window."""
 
-KEPT_COLOUR, KEPT_SHARPNESS, KEPT_BLOCKS, KEPT_PIXELS = 0.90, 0.95, 0.92, 0.98
+KEPT_SHARPNESS, KEPT_BLOCKS, KEPT_PIXELS = 0.95, 0.92, 0.98
 """Shares kept where the largest differences are left out, so that what was drawn over one of the two counts little."""
 
-GAINS = (0.3, 3.0)
-LITTLE = 4.0  # squared grey levels: what varies less tells nothing of gain
 BLOCK = 8
 BLOCK_FILLED = 0.6  # of its pixels
 MIN_BLOCKS = 8
@@ -50,6 +48,7 @@ FLOOR = 0.35  # squared grey levels that rounding twice leaves: never expect les
 COVERED_LEVEL, COVERED_SHARE = 16.0, 0.45
 """A row beside the face is drawn over where so many of its pixels differ by so much."""
 
+BLED = 8  # rows on either side of it, into which an encoder lets it bleed
 COVERED_MOST = 0.5  # of the lower face: what is left says nothing beyond
 LEAST_LEVEL = 0.1  # a tenth of what is expected: less is rounding, as of a file beside itself
 _SMALL = 3  # pixels over which a squared difference is averaged
@@ -109,42 +108,10 @@ class Difference:
     heat: FloatArray
 
 
-def _toned(picture: FloatArray) -> FloatArray:
-    return np.asarray(cv2.cvtColor(picture / np.float32(255), cv2.COLOR_RGB2YCrCb) * 255, np.float32)
-
-
-def _soft(picture: FloatArray, sigma: float) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-
-
-def _line(source: FloatArray, clip: FloatArray, usual: float) -> tuple[float, float]:
-    """Fit gain and offset, the largest differences left out; where the source hardly varies, the gain is the usual."""
-    x, y = source.astype(np.float64), clip.astype(np.float64)
-    kept = np.ones(len(x), bool)
-    gain = offset = 0.0
-    for _ in range(2):
-        x_mean, y_mean = x[kept].mean(), y[kept].mean()
-        together = ((x[kept] - x_mean) * (y[kept] - y_mean)).mean() + LITTLE * usual
-        gain = float(np.clip(together / (((x[kept] - x_mean) ** 2).mean() + LITTLE), *GAINS))
-        offset = float(y_mean - gain * x_mean)
-        error = np.abs(y - gain * x - offset)
-        kept = error <= np.quantile(error, KEPT_COLOUR)
-    return gain, offset
-
-
-def _lines(source: FloatArray, clip: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Fit gains and offsets of luma and the colour differences, which usually have the gain of luma [shape=(3,)]."""
-    one, other = _soft(source, COARSE)[mask], _soft(clip, COARSE)[mask]  # in which sharpness makes no difference
-    light = _line(one[:, 0], other[:, 0], 1.0)
-    colours = [_line(one[:, channel], other[:, channel], light[0]) for channel in (1, 2)]
-    gain, offset = np.array([light, *colours], np.float32).T
-    return gain, offset
-
-
 def _fine(picture: FloatArray, mask: BoolArray) -> FloatArray:
     """Return the fine detail of a grey picture under a mask [shape=(n,)]."""
-    near = _soft(picture, SOFTNESS)
-    return (near - _soft(near, FINE))[mask]
+    near = soft(picture, SOFTNESS)
+    return (near - soft(near, FINE))[mask]
 
 
 def _sharpness(clip: FloatArray, source: FloatArray, mask: BoolArray) -> float:
@@ -158,9 +125,9 @@ def _sharpness(clip: FloatArray, source: FloatArray, mask: BoolArray) -> float:
     least = abs(math.log(share))
     for sigma in SOFTER:
         if share < 1:
-            left = abs(math.log(_found_again(detail, _fine(_soft(source, sigma), mask))))
+            left = abs(math.log(_found_again(detail, _fine(soft(source, sigma), mask))))
         else:
-            left = abs(math.log(_found_again(_fine(_soft(clip, sigma), mask), own)))
+            left = abs(math.log(_found_again(_fine(soft(clip, sigma), mask), own)))
         if left < least:
             best, least = (sigma if share < 1 else -sigma), left
     return best
@@ -234,12 +201,11 @@ class Differ:
         mask = upper | around
         if upper.sum() < MIN_PIXELS:
             return None
-        clip, source = _toned(registered.clip), _toned(registered.source)
-        gain, offset = _lines(source, clip, mask)
-        source = source * gain + offset
+        clip = toned(registered.clip)
+        source, tones = matched(registered.source, clip, mask)
         softened = _sharpness(clip[..., 0], source[..., 0], mask)
-        clip = _soft(_soft(clip, -softened) if softened < 0 else clip, SOFTNESS)
-        source = _soft(_soft(source, softened) if softened > 0 else source, SOFTNESS)
+        clip = soft(soft(clip, -softened) if softened < 0 else clip, SOFTNESS)
+        source = soft(soft(source, softened) if softened > 0 else source, SOFTNESS)
         squares = ((clip - source) ** 2).sum(axis=2)
         causes = self._causes(source[..., 0])
         shares = _model(squares, causes, mask)
@@ -259,7 +225,9 @@ class Differ:
             whole=math.nan if apart is None else _ratio(_level(apart, lower), beyond),
             covered=hidden,
             grey_levels=(_root_mean(squares, mask), _root_mean(squares, places.lower & valid)),
-            fit=Fit(_three(gain), _three(offset), softened, *(float(share) for share in shares)),
+            fit=Fit(
+                _three(tones.weights.diagonal()), _three(tones.offset), softened, *(float(share) for share in shares)
+            ),
             heat=np.where(valid, np.sqrt(multiples), np.float32(np.nan)),
         )
 
@@ -287,8 +255,9 @@ def _covered(multiples: FloatArray, registered: Registered) -> BoolArray:
         beside[:, max(0, columns[0] - reach) : columns[-1] + reach + 1] = False
     counts = beside.sum(axis=1)
     large = (beside & (multiples > COVERED_LEVEL)).sum(axis=1)
-    rows: BoolArray = (counts > EYES / 4) & (large > COVERED_SHARE * counts)
-    return np.broadcast_to(rows[:, None], multiples.shape)
+    rows = (counts > EYES / 4) & (large > COVERED_SHARE * counts)
+    near = np.convolve(rows, np.ones(2 * BLED + 1), mode="same") > 0
+    return np.broadcast_to(near[:, None], multiples.shape)
 
 
 def _root_mean(squares: FloatArray, mask: BoolArray) -> float:

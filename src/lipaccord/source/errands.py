@@ -37,7 +37,7 @@ def parts_of(duration_s: float) -> list[tuple[int, float, float]]:
 def _planned(file: MediaFile, name: str) -> tuple[float | None, list[tuple[int, float, float]]]:
     """Return how long a file claims to last, and the parts that it is cut into."""
     with open_container(file) as container:
-        duration_s = read_claims(file.path, container).duration_s
+        duration_s = read_claims(file.path, container, needs_sound=False).duration_s
     if duration_s is None:
         return None, []
     if duration_s > MOST_PARTS * PART_S:

@@ -172,7 +172,7 @@ def exhibit(
     Parameters
     ----------
     clip, source : path-like
-        Regular files with a moving picture and sound.
+        Regular files with a moving picture.
     alignment : Alignment
         Of the clip in the source.
     start_s, end_s : float, optional

@@ -23,7 +23,7 @@ from lipaccord.errors import ArchiveError
 from lipaccord.source.catalogue import NAME, connect
 from lipaccord.source.records import Signature
 
-THE_CLIPS_OWN = ("UnreadableMedia", "NoVideo", "NoAudio")
+THE_CLIPS_OWN = ("UnreadableMedia", "NoVideo")
 """Troubles that come back as long as the file stays as it is; others are worth another try."""
 _KNOWN = 16  # contents of one size that a worker compares with
 

@@ -219,7 +219,7 @@ def sections(
         One of the two can't be read.
     """
     with (
-        open_clip(clip, start_s=start_s, end_s=end_s, threads=threads) as reader,
+        open_clip(clip, start_s=start_s, end_s=end_s, threads=threads, needs_sound=False) as reader,
         SourceFrames(source, is_mirrored=alignment.mirrored, threads=threads) as frames,
     ):
         tracker, waiting = FaceTracker(backend, MAX_FACES), iter(_parts(alignment.stretches))

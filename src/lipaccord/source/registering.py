@@ -4,8 +4,8 @@ Method: the landmarks of both give a similarity to start from; the enhanced corr
 Psarakis, IEEE TPAMI 30(10), 2008; OpenCV) refines it to an affine transform, below a tenth of a pixel. Only the upper
 face and what lies round the head above the mouth count, never the lower face. A copy keeps one geometry for long, so
 each frame begins from the transform of the frame before. Which frame of the source it is, among the neighbours of the
-one that the alignment names, is what differs least over the whole window, lower face included: so whatever doubt there
-is about time speaks for "unaltered".
+one that the alignment names, is that whose lower face differs clearly least under the transform of the frame before: so
+whatever doubt there is about time speaks for "unaltered".
 
 Conventions: as in `framing`.
 """
@@ -25,12 +25,10 @@ from lipaccord.source.framing import EYES, Matrix, Places, level, places_of, rea
 MIN_CORRELATION = 0.75
 GOOD_CORRELATION = 0.9  # of the pictures: a transform that is carried over from the frame before must reach it
 MIN_SHARED = 0.3  # of the pixels that count: the source must show as many
+DRAWN = 30.0  # grey levels by which a pixel differs at every time where something was drawn over one of the two
+CLEAR = 0.9  # share of the difference to which another frame has to bring it
 ITERATIONS, PRECISION = 40, 1e-5
 SMOOTH = 5  # pixels of the Gaussian under which registration looks
-CHECKED_FIRST, CHECK_EVERY = 5, 6  # frames of a face in which the neighbours in time are looked at too
-WORSE, LEAST_DOUBT = 2.0, 0.002  # so many times the usual lack of correlation casts doubt on the frame chosen
-MEMORY = 0.6  # of the evidence about the lag, from check to check
-SWITCH = 0.05  # by how much less, in nats, another lag must differ to be believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +97,10 @@ def _refined(clip: FloatArray, source: FloatArray, mask: BoolArray, valid: BoolA
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A transform from the window to the source, and how well the two agree: above the mouth, and in all."""
+    """A transform from the window to the source, and how well the two agree above the mouth."""
 
     matrix: Matrix
     correlation: float
-    whole: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +153,20 @@ class Window:
         laid, valid = sample(picture, matrix, grey=True), reaches(picture, matrix)
         if not (self.mask & valid).any():
             return None
-        correlations = [alike(self.grey, laid, part & valid) for part in (self.mask, self.reach)]
-        return Found(matrix, *correlations)
+        return Found(matrix, alike(self.grey, laid, self.mask & valid))
+
+    def likest(self, sources: Sequence[Frame], nearest: int, start: Matrix) -> int:
+        """Tell in which picture the lower face differs least, under one transform; the nearest unless it is clear."""
+        lower = self.places.lower & self.reach & reaches(sources[nearest].image, start)
+        if not lower.any():
+            return nearest
+        laid = np.stack([sample(source.image, start, grey=True)[lower] for source in sources])
+        differ = self.grey[lower] - laid
+        differ -= np.median(differ, axis=1, keepdims=True)
+        shown = np.abs(differ).min(axis=0) < DRAWN
+        costs = (differ[:, shown] ** 2).mean(axis=1) if shown.any() else np.zeros(len(sources))
+        least = int(np.argmin(costs))
+        return least if costs[least] < CLEAR * costs[nearest] else nearest
 
     def begun(self, source: Frame, backend: LandmarkBackend) -> Found | None:
         """Lay a picture over it, beginning from the landmarks of the faces in that; the best, None where none fits."""
@@ -184,10 +193,6 @@ class Registrar:
     def __init__(self, backend: LandmarkBackend) -> None:
         self._backend = backend
         self._across: Matrix | None = None  # from the picture of the clip to that of the source
-        self._lag = 0
-        self._costs: dict[int, float] = {}
-        self._checked = 0
-        self._usual = LEAST_DOUBT
 
     def register(self, image: Image, xy: FloatArray, sources: Sequence[Frame], nearest: int) -> Registered | None:
         """Lay the source over the face.
@@ -209,17 +214,18 @@ class Registrar:
             None where no frame of the source fits.
         """
         looked = Window.of(image, xy, self._backend.layout)
-        chosen = min(max(nearest + self._lag, 0), len(sources) - 1)
-        found = None
+        chosen, found = nearest, None
         if self._across is not None:
-            chosen, found = self._follow(looked, (self._across @ whole(looked.to_clip))[:2], sources, nearest)
+            start = (self._across @ whole(looked.to_clip))[:2]
+            chosen = looked.likest(sources, nearest, start)
+            found = looked.refined(sources[chosen].image, start)
         if found is None or found.correlation < GOOD_CORRELATION:
             found = looked.begun(sources[chosen], self._backend)
         if found is None or found.correlation < MIN_CORRELATION:
-            self._across, self._checked = None, 0
+            self._across = None
             return None
         to_source, correlation = found.matrix, found.correlation
-        self._across, self._usual = looked.across(to_source), max(self._usual, 1 - correlation)
+        self._across = looked.across(to_source)
         picture = sources[chosen].image
         scale = math.sqrt(abs(np.linalg.det(to_source[:, :2])))
         return Registered(
@@ -235,28 +241,3 @@ class Registrar:
             eyes_px=math.sqrt(abs(np.linalg.det(looked.to_clip[:, :2]))) * EYES,
             source_eyes_px=scale * EYES,
         )
-
-    def _follow(
-        self, looked: Window, start: Matrix, sources: Sequence[Frame], nearest: int
-    ) -> tuple[int, Found | None]:
-        """Go on from the frame before; now and then, or where it fits worse than it did, look at the neighbours."""
-        chosen = min(max(nearest + self._lag, 0), len(sources) - 1)
-        found = looked.refined(sources[chosen].image, start)
-        self._checked += 1
-        doubtful = found is None or 1 - found.correlation > WORSE * self._usual
-        if not (doubtful or self._checked <= CHECKED_FIRST or self._checked % CHECK_EVERY == 0):
-            return chosen, found
-        every = {
-            place - nearest: found if place == chosen else looked.refined(source.image, start)
-            for place, source in enumerate(sources)
-        }
-        costs = {lag: 0.5 * math.log(max(1 - one.whole, 1e-6)) for lag, one in every.items() if one is not None}
-        known = {lag: MEMORY * self._costs.get(lag, cost) + (1 - MEMORY) * cost for lag, cost in costs.items()}
-        self._costs = known
-        if not known:
-            return chosen, None
-        best = min(known, key=lambda lag: (known[lag], abs(lag)))
-        if self._lag not in known or known[best] < known[self._lag] - SWITCH:
-            self._lag = best
-        chosen = min(max(nearest + self._lag, 0), len(sources) - 1)
-        return chosen, every[chosen - nearest]

@@ -127,7 +127,7 @@ def sign(
     Parameters
     ----------
     path : path-like
-        A regular file with a moving picture and sound.
+        A regular file with a moving picture; without sound, that of the signatures is empty.
     start_s, end_s : float, optional
         Part to sign.
     landmarks : str
@@ -149,10 +149,10 @@ def sign(
     """
     backend = load_backend(landmarks)
     tracker, signer = FaceTracker(backend, max_faces), Signer(backend.layout)
-    with open_clip(path, start_s=start_s, end_s=end_s, threads=threads) as reader:
+    with open_clip(path, start_s=start_s, end_s=end_s, threads=threads, needs_sound=False) as reader:
         sound = reader.sound()
         for frame in reader.frames():
             signer.look(frame, tracker.feed(frame))
-        clip = reader.clip()
+        reader.check_unchanged()
     made_by = f"{backend.name} {backend.version}"
-    return signer.finish(tracker.finish(), sound, sha256=clip.sha256, landmarks=made_by)
+    return signer.finish(tracker.finish(), sound, sha256=reader.sha256, landmarks=made_by)
