@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -206,3 +208,19 @@ def test_a_real_clip_is_found_in_an_index_of_real_clips(tmp_path: Path) -> None:
     exhibit = embedded(page.encode())["findings"]["source"]["exhibit"]
     assert page.count('src="data:image/jpeg') == 3 * len(exhibit["pictures_s"]) > 0
     assert "Every frame of the clip that was laid over the recording can be shown: 4" in page
+
+
+def test_a_clip_that_uses_its_own_footage_again_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, a="head 1")
+    index(folder)
+    once = made(7, 0, 6)
+    times_s = np.concatenate([once.times_s, once.times_s + 6.0])
+    looped = dataclasses.replace(once, end_s=float(times_s[-1]), times_s=times_s, life=np.concatenate([once.life] * 2))
+    clip = query(folder, monkeypatch, looped)
+    result = invoke("match", clip, "--index", folder / "index", "--json", folder / "out.json")
+    assert any(
+        line.startswith("Used again: face-1 at 0.0") and "is seen again at 6.0" in line
+        for line in result.stdout.splitlines()
+    )
+    heads = json.loads((folder / "out.json").read_text())["findings"]["source"]["reused"]
+    assert [len(head["reuses"]) for head in heads] == [1]

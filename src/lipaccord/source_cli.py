@@ -19,7 +19,16 @@ import typer
 from lipaccord.archive.runlog import Rate, in_words
 from lipaccord.archive_run import SAY_EVERY_S, showing_status, stopping
 from lipaccord.console import ExitCode, check_outputs, complain, make_console, plain_errors, writing
-from lipaccord.source.wording import NAMED, STATUS, WORDS, edits_in_words, full, recording_name, sound_in_words
+from lipaccord.source.wording import (
+    NAMED,
+    STATUS,
+    WORDS,
+    edits_in_words,
+    full,
+    recording_name,
+    reused_in_words,
+    sound_in_words,
+)
 
 if TYPE_CHECKING:
     from lipaccord.archive.records import Trouble
@@ -181,6 +190,7 @@ def finding_lines(finding: SourceFinding) -> Iterator[str]:
     )
     for uri, state in searched.astray[:NAMED]:
         yield f"  {state} since it was signed: {uri}"
+    yield from reused_in_words(finding.reused)
     if finding.exhibit:
         yield from _exhibit_lines(finding.exhibit)
     for candidate in finding.candidates:

@@ -17,6 +17,7 @@ import numpy as np
 from lipaccord.records import Reason
 from lipaccord.report.values import json_values
 from lipaccord.source.records import Alignment
+from lipaccord.source.reused import Reused
 
 Status = Literal[
     "same_recording", "mouth_altered", "sound_replaced", "different_recording", "not_found", "not_examinable"
@@ -188,6 +189,8 @@ class SourceFinding:
         The strongest first; also those that are no match.
     exhibit : dict or None
         What the exhibit says, JSON values; None where none was made.
+    reused : tuple of Reused
+        Stretches of the clip itself that show the same moment again, for each head.
     """
 
     status: Status
@@ -195,6 +198,7 @@ class SourceFinding:
     searched: Searched
     candidates: tuple[Candidate, ...] = ()
     exhibit: Mapping[str, Any] | None = None
+    reused: tuple[Reused, ...] = ()
 
     def to_values(self) -> dict[str, Any]:
         """Return it as the JSON values that stand under ``findings.source``."""
@@ -204,6 +208,7 @@ class SourceFinding:
             "searched": self.searched.to_values(),
             "candidates": [candidate.to_values() for candidate in self.candidates],
             "exhibit": None if self.exhibit is None else dict(self.exhibit),
+            "reused": [head.to_values() for head in self.reused],
         }
 
     def with_alignment(self, candidate: Candidate, alignment: Alignment) -> SourceFinding:

@@ -95,6 +95,14 @@ def _refined(clip: FloatArray, source: FloatArray, mask: BoolArray, valid: BoolA
     return np.asarray(warp, np.float64)
 
 
+def _apart(clip: FloatArray, sources: FloatArray) -> FloatArray:
+    """Return the mean squared difference of each source [shape=(S, n)], without what is drawn over, from the clip."""
+    differ = clip - sources
+    differ -= np.median(differ, axis=1, keepdims=True)
+    shown = np.abs(differ).min(axis=0) < DRAWN
+    return (differ[:, shown] ** 2).mean(axis=1) if shown.any() else np.zeros(len(sources), np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A transform from the window to the source, and how well the two agree above the mouth."""
@@ -156,17 +164,20 @@ class Window:
         return Found(matrix, alike(self.grey, laid, self.mask & valid))
 
     def likest(self, sources: Sequence[Frame], nearest: int, start: Matrix) -> int:
-        """Tell in which picture the lower face differs least, under one transform; the nearest unless it is clear."""
-        lower = self.places.lower & self.reach & reaches(sources[nearest].image, start)
-        if not lower.any():
+        """Tell which picture shows the same moment, under one transform: the nearest unless another does clearly.
+
+        That is the one whose lower face differs least, of those that differ no more above the mouth.
+        """
+        valid = self.reach & reaches(sources[nearest].image, start)
+        if not (self.places.lower & valid).any() or not (self.mask & valid).any():
             return nearest
-        laid = np.stack([sample(source.image, start, grey=True)[lower] for source in sources])
-        differ = self.grey[lower] - laid
-        differ -= np.median(differ, axis=1, keepdims=True)
-        shown = np.abs(differ).min(axis=0) < DRAWN
-        costs = (differ[:, shown] ** 2).mean(axis=1) if shown.any() else np.zeros(len(sources))
-        least = int(np.argmin(costs))
-        return least if costs[least] < CLEAR * costs[nearest] else nearest
+        laid = np.stack([sample(source.image, start, grey=True) for source in sources])
+        above, below = (
+            _apart(self.grey[part], laid[:, part]) for part in (self.mask & valid, self.places.lower & valid)
+        )
+        below = np.where(above <= above[nearest] / CLEAR, below, np.inf)
+        least = int(np.argmin(below))
+        return least if below[least] < CLEAR * below[nearest] else nearest
 
     def begun(self, source: Frame, backend: LandmarkBackend) -> Found | None:
         """Lay a picture over it, beginning from the landmarks of the faces in that; the best, None where none fits."""

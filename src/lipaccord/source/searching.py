@@ -8,6 +8,7 @@ compared, where they are there (`confirming`).
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from lipaccord.source.index import Index, Kept, open_index
 from lipaccord.source.indexing import LANDMARKS, neighbours_of
 from lipaccord.source.neighbours import Neighbours, Numbers
 from lipaccord.source.records import Alignment, Signature
+from lipaccord.source.reused import reused
 from lipaccord.source.signing import sign
 from lipaccord.source.whereabouts import astray, places
 from lipaccord.source.windowing import windows
@@ -313,4 +315,4 @@ def match(
         if any(query.sha256 != sha256 for query in queries):
             raise UnreadableMedia(f"{os.fsdecode(path)!r} changed while it was signed: work on a copy")
         beside = Beside(path, load_backend(LANDMARKS), threads)
-        return sha256, search(index, queries, most, beside)
+        return sha256, dataclasses.replace(search(index, queries, most, beside), reused=reused(queries))

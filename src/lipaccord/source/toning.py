@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lipaccord.records import BoolArray, FloatArray
 
 COARSE = 3.0  # pixels of the Gaussian under which light and colour are matched
+SPARSE = 2  # of the pixels under it one in so many, each way, tells as much as all
 KEPT = 0.90  # where the largest differences are left out, so that what was drawn over one of the two counts little
 GAINS = (0.3, 3.0)
 CLEAR = 0.8  # share of the error to which another colour matrix has to bring it
@@ -91,7 +92,9 @@ class Tones:
     @classmethod
     def of(cls, source: FloatArray, clip: FloatArray, mask: BoolArray) -> Tones:
         """Fit luma and the colour differences, which usually have the gain of luma."""
-        one, other = soft(source, COARSE)[mask], soft(clip, COARSE)[mask]  # in which sharpness makes no difference
+        some = np.zeros_like(mask)
+        some[::SPARSE, ::SPARSE] = mask[::SPARSE, ::SPARSE]
+        one, other = soft(source, COARSE)[some], soft(clip, COARSE)[some]  # in which sharpness makes no difference
         light = _tone(one, other[:, 0], 0, 1.0)
         found = [light, *(_tone(one, other[:, channel], channel, float(light[0][0])) for channel in (1, 2))]
         weights, offsets, errors = zip(*found, strict=True)

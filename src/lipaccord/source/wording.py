@@ -5,7 +5,7 @@ Conventions: times are seconds on the clock of the clip, or of the source where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from lipaccord.archive.urls import public_name
@@ -14,6 +14,7 @@ from lipaccord.report.wording import plain, sentence
 if TYPE_CHECKING:
     from lipaccord.source.finding import Candidate
     from lipaccord.source.records import Alignment, SoundAgreement
+    from lipaccord.source.reused import Reused
 
 NAMED = 20
 """Sources that are gone or changed are named up to this number; the JSON names all."""
@@ -67,3 +68,15 @@ def sound_in_words(sound: SoundAgreement) -> str:
         return "too little is heard in both to compare the sound"
     lag = f", {1000 * sound.lag_s:+.0f} ms against the picture" if sound.same and sound.lag_s else ""
     return f"the sound is {'the same' if sound.same else 'another'}{lag} ({sound.agreement:.0%} of its bits agree)"
+
+
+def reused_in_words(heads: Iterable[Reused]) -> Iterator[str]:
+    """Say which stretches of the clip show the same moment of a head again."""
+    for head in heads:
+        for reuse in head.reuses:
+            how = [name for name, so in (("mirrored", reuse.is_mirrored), ("backwards", reuse.is_backwards)) if so]
+            sound = {True: ", and the sound with it", False: ", with another sound", None: ""}[reuse.same_sound]
+            yield (
+                f"Used again: {plain(head.faces[0])} at {reuse.start_s:.2f}-{reuse.end_s:.2f} s is seen again at "
+                f"{reuse.again_start_s:.2f}-{reuse.again_end_s:.2f} s" + "".join(f", {one}" for one in how) + sound
+            )
