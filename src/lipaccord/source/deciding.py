@@ -1,10 +1,9 @@
 """How a clip differs from its source over time -> what follows: an unaltered copy, an altered mouth, or neither.
 
 Method: the statistic of a clip is the largest median over about a second of how much more its lower face differs than
-the upper face (log10, in amplitude). `LIMIT` was set on copies of camera originals that had been encoded, shrunk,
-cropped, brightened, softened, sharpened, smoothed, mirrored and given captions; `COPIES` is what these gave, and the
-p-value of a clip comes from there: no smaller than one in their number, and multiplied by how many seconds and faces
-were looked at.
+the upper face (log10, in amplitude). `LIMIT` lies above what `COPIES` copies of camera originals gave, poorly encoded,
+shrunk, cut, cropped, and with captions over the chin, and below what altered mouths gave. The p-value of a clip comes
+from those copies: no smaller than one in their number, and multiplied by how many seconds and faces were looked at.
 
 Conventions: times are the clip's; levels as in `differing`.
 """
@@ -24,12 +23,12 @@ from lipaccord.source.records import SoundAgreement
 
 Status = Literal["same_recording", "mouth_altered", "sound_replaced", "different_recording", "not_examinable"]
 
-LIMIT = 0.2
+LIMIT = 0.3
 FACE_LIMIT = 0.3
 """Of the upper face against what lies round the head: above it the whole face was made anew, not the mouth alone."""
 
-COPIES = 195
-COPY_QUANTILES = ((0.5, 0.05), (0.2, 0.086), (0.1, 0.101), (0.05, 0.118), (0.02, 0.134), (0.01, 0.147))
+COPIES = 91
+COPY_QUANTILES = ((0.5, 0.125), (0.2, 0.162), (0.1, 0.198), (0.05, 0.218), (0.02, 0.235))
 """Number of the copies; share of them that reaches a statistic, and that statistic."""
 
 WINDOW_S = 1.0
