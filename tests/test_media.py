@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from clips import Image, clicks, corners, flashes, flat, numbered, tone, write_clip
+from lipaccord import media
 from lipaccord._picture import Painter
 from lipaccord._tally import FrameTimes
 from lipaccord.errors import NoAudio, NoVideo, SettingsError, UnreadableMedia
@@ -615,6 +616,13 @@ def test_where_no_sound_is_needed_a_clip_without_it_is_read(tmp_path: Path) -> N
         reader.check_unchanged()
         with pytest.raises(RuntimeError, match="facts are complete only"):
             reader.clip()
+
+
+def test_for_a_sound_that_is_not_there_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(tmp_path / "clip.mp4", frames=flashes(5))
+    monkeypatch.delattr(media, "decode_from")
+    with open_clip(tmp_path / "clip.mp4", needs_sound=False) as reader:
+        assert len(reader.sound().samples) == 0
 
 
 def test_where_no_sound_is_needed_a_part_without_it_is_read(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_the_same_search_gives_the_same_bytes(folder: Path) -> None:
         json.dumps(searched(folder, made(3, 6, 12, noise=0.1)).to_values(), allow_nan=False) for _ in range(2)
     )
     assert one == other
-    assert list(json.loads(one)) == ["status", "reasons", "searched", "candidates", "exhibit"]
+    assert list(json.loads(one)) == ["status", "reasons", "searched", "candidates", "exhibit", "reused"]
 
 
 def test_the_exhibit_decides_and_may_abstain(folder: Path) -> None:

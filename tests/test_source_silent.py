@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,8 @@ def test_the_exhibit_needs_no_sound(clip_sounds: bool, source_sounds: bool, tmp_
     with open_clip(tmp_path / "shown.mp4", needs_sound=False) as reader:
         shown = [frame.time_s for frame in reader.frames()]
         assert bool(len(reader.sound().samples)) == clip_sounds
+    with nullcontext() if clip_sounds else pytest.raises(NoAudio):
+        open_clip(tmp_path / "shown.mp4")
     assert len(shown) == 20
     assert shown[:2] == pytest.approx([0.0, 0.04])
 

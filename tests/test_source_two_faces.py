@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fixture_recorded import mouth_places
 from lipaccord.encoding import encode
 from lipaccord.media import open_clip
 from lipaccord.records import Frame, Image
@@ -43,6 +44,16 @@ def _pictures(path: Path) -> tuple[list[Image], list[Image]]:
     return images[:COUNT], images[LATER : LATER + COUNT]
 
 
+def _with_another_mouth(images: list[Image], first: int) -> list[Image]:
+    """Draw a mouth that opens and closes on the speaker's; `first` is the frame of the fixture that begins."""
+    painted = []
+    for at, (image, centre) in enumerate(zip(images, list(mouth_places().values())[first:], strict=False)):
+        canvas, opening = image.copy(), 4.0 + 3.0 * float(np.cos(0.9 * at))
+        cv2.ellipse(canvas, (centre, (11.0, opening), 0.0), (60, 25, 25), cv2.FILLED, cv2.LINE_AA)
+        painted.append(canvas)
+    return painted
+
+
 @pytest.fixture(scope="module")
 def recording(fixture_clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _film(*_pictures(fixture_clip("obama_speech")), tmp_path_factory.mktemp("two") / "recording.mp4", 18)
@@ -72,7 +83,7 @@ def test_the_face_with_another_mouth_is_named(
     side: int, recording: Path, index: Path, fixture_clip: Clips, tmp_path: Path
 ) -> None:
     heads = list(_pictures(fixture_clip("obama_speech")))
-    heads[side] = _pictures(fixture_clip("obama_mouth_blurred"))[side]
+    heads[side] = _with_another_mouth(heads[side], first=LATER * side)
     clip = _film(heads[0], heads[1], tmp_path / "clip.mp4", 23)
     signatures = sign(clip)
     names = _leftmost(signatures)
