@@ -62,11 +62,6 @@ def _file_name(candidate: Candidate) -> str:
     return plain(PurePath(name).name if candidate.places else name)
 
 
-def best_of(finding: SourceFinding) -> Candidate | None:
-    """Return the match that the finding is about."""
-    return next((one for one in finding.candidates if one.is_match), None)
-
-
 def _is_open(finding: SourceFinding, made: Exhibit | None) -> bool:
     """Tell whether the recording was found and nothing is known of the mouth."""
     return finding.status == "same_recording" and (made is None or made.status == "not_examinable")
@@ -237,7 +232,7 @@ def _command(clip: str, index: Path, part: tuple[float | None, float | None]) ->
 
 
 def _identity(found: Answer, clip: str, index: Path, landmarks: str, version: str) -> Iterator[tuple[str, str]]:
-    best = best_of(found.finding)
+    best = found.finding.best
     yield "Clip as it was named", plain(clip)
     yield "SHA-256 of the clip", found.sha256
     if best is not None:
@@ -270,7 +265,7 @@ def told_source(
     landmarks, version : str
         With which the index was made; of this program.
     """
-    finding, best = found.finding, best_of(found.finding)
+    finding, best = found.finding, found.finding.best
     ends = ("the start" if part[0] is None else f"{part[0]:g} s", "the end" if part[1] is None else f"{part[1]:g} s")
     return {
         "name": plain(PurePath(clip).name),

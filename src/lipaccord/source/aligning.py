@@ -32,6 +32,7 @@ from lipaccord.source.records import (
     Signature,
     SoundAgreement,
     Stretch,
+    places_of,
 )
 from lipaccord.source.tracing import NOWHERE, Path, costs, trace
 from lipaccord.source.weighing import correlations, log10_false, shared
@@ -135,7 +136,7 @@ def _follow(clip: _Life, source: _Life) -> Path | None:
 
 def _common(clip: _Life, source: _Life, stretches: tuple[Stretch, ...]) -> tuple[_Life, _Life]:
     """Return the life of both in the clip's frames that the stretches cover."""
-    places = _places(stretches, clip.times_s)
+    places = places_of(stretches, clip.times_s)
     known = np.isfinite(places) & np.isfinite(clip.life).any(axis=1)
     other = source.at(places[known])
     there = np.isfinite(other).any(axis=1)
@@ -215,19 +216,11 @@ def _way(clip: _Life, source: _Life, mirror: bool) -> _Way | None:
     return _Way(stretches, edits, strength, mirror)
 
 
-def _places(stretches: tuple[Stretch, ...], times_s: TimeArray) -> TimeArray:
-    found = np.full(len(times_s), np.nan)
-    for stretch in stretches:
-        inside = (times_s >= stretch.start_s) & (times_s <= stretch.end_s)
-        found[inside] = stretch.source_start_s + stretch.speed * (times_s[inside] - stretch.start_s)
-    return found
-
-
 def _sound(clip: Signature, source: Signature, stretches: tuple[Stretch, ...]) -> SoundAgreement:
     """Compare the sound where the picture lies, and up to `MAX_LAG_S` round it."""
     nothing = SoundAgreement(None, float("nan"), 0.0, 0.0)
     steps_s = clip.sound_start_s + np.arange(len(clip.sound)) / SOUND_RATE_HZ
-    places = _places(stretches, steps_s)
+    places = places_of(stretches, steps_s)
     there = np.isfinite(places)
     if not there.any() or not len(source.sound):
         return nothing
@@ -252,7 +245,7 @@ def _sound(clip: Signature, source: Signature, stretches: tuple[Stretch, ...]) -
 
 def _looks(clip: Signature, source: Signature, way: _Way) -> dict[str, float]:
     """Compare the hashes of the same moments."""
-    places = _places(way.stretches, clip.looks_s)
+    places = places_of(way.stretches, clip.looks_s)
     there = np.flatnonzero(np.isfinite(places))
     if not len(there) or not len(source.looks_s):
         return {}

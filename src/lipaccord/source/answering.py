@@ -73,7 +73,7 @@ def answer(
         The viewing copy can't be written.
     """
     sha256, finding = match(clip, folder, start_s=start_s, end_s=end_s, most=most, threads=threads)
-    best = next((candidate for candidate in finding.candidates if candidate.is_match), None)
+    best = finding.best
     if best is None:
         return Answer(sha256, finding, None)
     if best.file is None:
@@ -88,5 +88,6 @@ def answer(
     finding = finding.with_alignment(best, alignment)
     made = exhibit(clip, best.file, alignment, start_s=start_s, end_s=end_s, backend=backend, threads=threads)
     if viewing_copy is not None and made.pictures:
-        show(clip, best.file, alignment, made, viewing_copy, start_s=start_s, end_s=end_s, threads=threads)
+        part = {"start_s": start_s, "end_s": end_s}
+        show(clip, best.file, alignment, made, viewing_copy, backend=backend, threads=threads, **part)
     return Answer(sha256, finding.with_exhibit(made.status, made.reasons, made.to_values()), made)

@@ -12,7 +12,6 @@ Conventions: as in `locating`.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Iterable
@@ -120,5 +119,9 @@ class Beside:
         start_s, end_s = _looked_at(candidate.alignment.stretches)
         part = {"start_s": start_s, "end_s": end_s + APART_S}
         found = sections(self._clip, source, candidate.alignment, self._backend, threads=self._threads, **part)
-        fitting = list(itertools.takewhile(lambda section: section is not None, found))
-        return weighed(section for section in fitting if section is not None)
+        fitting = []
+        for section in found:
+            if section is None:
+                break
+            fitting.append(section)
+        return weighed(fitting)

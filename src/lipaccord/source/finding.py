@@ -211,6 +211,11 @@ class SourceFinding:
             "reused": [head.to_values() for head in self.reused],
         }
 
+    @property
+    def best(self) -> Candidate | None:
+        """The match that the finding is about; None where there is none."""
+        return next((candidate for candidate in self.candidates if candidate.is_match), None)
+
     def with_alignment(self, candidate: Candidate, alignment: Alignment) -> SourceFinding:
         """Return the finding with another alignment of one of its candidates."""
         aligned = dataclasses.replace(candidate, alignment=alignment)
@@ -228,7 +233,7 @@ class SourceFinding:
         values : mapping
             JSON values.
         """
-        if not any(candidate.is_match for candidate in self.candidates):
+        if self.best is None:
             raise ValueError("there is no match of which an exhibit could be made")
         decided = self.status if status == "not_examinable" else status
         return dataclasses.replace(self, status=decided, reasons=(*self.reasons, *reasons), exhibit=dict(values))

@@ -165,9 +165,6 @@ class _Part:
     end_s: float
     stretch: Stretch
 
-    def source_s(self, time_s: float) -> float:
-        return self.stretch.source_start_s + self.stretch.speed * (time_s - self.stretch.start_s)
-
 
 def _parts(stretches: Sequence[Stretch]) -> list[_Part]:
     """Cut stretches into parts of about `SECTION_S`; what lies beyond a stretch, up to `BEYOND_S`, goes with it."""
@@ -233,7 +230,7 @@ def sections(
             if part is None:
                 break
             if frame.time_s >= part.start_s:
-                expected_s = part.source_s(frame.time_s)
+                expected_s = float(part.stretch.source_s(np.array(frame.time_s)))
                 for sighting in sightings:
                     looked = _Seen(frame.time_s, expected_s, Window.of(frame.image, sighting.points.xy, backend.layout))
                     held.setdefault(sighting.key, []).append(looked)

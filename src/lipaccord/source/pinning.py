@@ -21,7 +21,7 @@ from lipaccord.records import TimeArray
 from lipaccord.source.locating import NEAR_S, Section
 from lipaccord.source.placing import place
 from lipaccord.source.records import Alignment
-from lipaccord.source.tracing import JUMP, STRAY, STRAY_MORE, Path
+from lipaccord.source.tracing import JUMP, Path, strayed
 
 LEAST = 2e-5  # unlikeness that rounding leaves
 WEIGHT = 15.0  # nats for a frame that is e times as unlike
@@ -57,11 +57,8 @@ def _moving(before: _Row, row: _Row, frame_s: float) -> _Numbers:
     """Price every advance from the places of one frame to those of the next [shape=(P, Q)]."""
     expected = (row.expected_s - before.expected_s) / frame_s
     advance = (row.places[None] - before.places[:, None]).astype(np.float64)
-    off = np.abs(advance - expected)
-    with np.errstate(divide="ignore"):
-        usual = -np.log(np.maximum(1 - off, 0))
-    rare = STRAY + STRAY_MORE * np.maximum(off - 1, 0)
-    price: _Numbers = np.minimum(np.where((advance < 0) & (expected >= 0), JUMP, np.minimum(usual, rare)), JUMP)
+    usual = strayed(np.abs(advance - expected))
+    price: _Numbers = np.minimum(np.where((advance < 0) & (expected >= 0), JUMP, usual), JUMP)
     return price
 
 

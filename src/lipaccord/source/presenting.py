@@ -8,7 +8,6 @@ from typing import Any
 from lipaccord.errors import SettingsError
 from lipaccord.files import write_text
 from lipaccord.report.source import page
-from lipaccord.report.source_told import best_of
 from lipaccord.source.answering import Answer
 from lipaccord.source.framed import Framed, framed
 from lipaccord.source.index import open_index
@@ -27,7 +26,7 @@ def check_page(target: Path) -> None:
 
 
 def _row(found: Answer, result: dict[str, Any], threads: int) -> tuple[Framed, ...]:
-    best = best_of(found.finding)
+    best = found.finding.best
     if best is None or best.file is None or found.exhibit is None:
         return ()
     clip = result["clip"]

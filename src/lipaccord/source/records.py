@@ -12,6 +12,7 @@ import math
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -361,6 +362,20 @@ class Stretch:
         """Seconds of the source for each second of the clip."""
         return (self.source_end_s - self.source_start_s) / (self.end_s - self.start_s)
 
+    def source_s(self, times_s: TimeArray) -> TimeArray:
+        """Return where in the source these times of the clip lie, as if the stretch went on for ever [shape=(n,)]."""
+        there: TimeArray = self.source_start_s + self.speed * (times_s - self.start_s)
+        return there
+
+
+def places_of(stretches: Sequence[Stretch], times_s: TimeArray) -> TimeArray:
+    """Return where in the source a clip's times lie by its stretches, NaN where nowhere [shape=(n,)]."""
+    found = np.full(len(times_s), np.nan)
+    for stretch in stretches:
+        inside = (times_s >= stretch.start_s) & (times_s <= stretch.end_s)
+        found[inside] = stretch.source_s(times_s[inside])
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class SoundAgreement:
@@ -420,8 +435,4 @@ class Alignment:
 
     def source_s(self, times_s: TimeArray) -> TimeArray:
         """Return where in the source the clip's times lie, NaN where nowhere [shape=(n,)]."""
-        found = np.full(len(times_s), np.nan)
-        for stretch in self.stretches:
-            inside = (times_s >= stretch.start_s) & (times_s <= stretch.end_s)
-            found[inside] = stretch.source_start_s + stretch.speed * (times_s[inside] - stretch.start_s)
-        return found
+        return places_of(self.stretches, times_s)

@@ -72,6 +72,11 @@ def _tone(source: FloatArray, clip: FloatArray, channel: int, usual: float) -> t
     return weights, offset, float((error[kept] ** 2).mean())
 
 
+def coarse(picture: FloatArray, mask: BoolArray) -> FloatArray:
+    """Return some of the colours under a mask, softened so that sharpness makes no difference [shape=(n, 3)]."""
+    return soft(picture, COARSE)[::SPARSE, ::SPARSE][mask[::SPARSE, ::SPARSE]]
+
+
 @dataclass(frozen=True, slots=True)
 class Tones:
     """How the colours of the source become those of the clip.
@@ -90,13 +95,10 @@ class Tones:
     error: float
 
     @classmethod
-    def of(cls, source: FloatArray, clip: FloatArray, mask: BoolArray) -> Tones:
-        """Fit luma and the colour differences, which usually have the gain of luma."""
-        some = np.zeros_like(mask)
-        some[::SPARSE, ::SPARSE] = mask[::SPARSE, ::SPARSE]
-        one, other = soft(source, COARSE)[some], soft(clip, COARSE)[some]  # in which sharpness makes no difference
-        light = _tone(one, other[:, 0], 0, 1.0)
-        found = [light, *(_tone(one, other[:, channel], channel, float(light[0][0])) for channel in (1, 2))]
+    def of(cls, source: FloatArray, clip: FloatArray) -> Tones:
+        """Fit luma and the colour differences, which usually have the gain of luma; both as `coarse` gives them."""
+        light = _tone(source, clip[:, 0], 0, 1.0)
+        found = [light, *(_tone(source, clip[:, channel], channel, float(light[0][0])) for channel in (1, 2))]
         weights, offsets, errors = zip(*found, strict=True)
         return cls(np.array(weights, np.float32), np.array(offsets, np.float32), sum(errors))
 
@@ -119,8 +121,9 @@ def matched(source: FloatArray, clip: FloatArray, mask: BoolArray) -> tuple[Floa
         Luma and colour differences of the source.
     Tones
     """
+    wanted = coarse(clip, mask)
     as_decoded, *others = (
-        (picture, Tones.of(picture, clip, mask))
+        (picture, Tones.of(coarse(picture, mask), wanted))
         for picture in (toned(np.clip(source @ matrix.T, 0, 255).astype(np.float32)) for matrix in _MATRICES)
     )
     picture, tones = min(others, key=lambda tried: tried[1].error)

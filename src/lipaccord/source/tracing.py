@@ -52,14 +52,18 @@ def costs(query: Features, source: Features) -> tuple[Features, Features]:
     return (mean * weight).astype(np.float32), np.where(known_q, ELSEWHERE * weight, 0).astype(np.float32)
 
 
-def _steps(advance: float) -> Features:
-    """Return what it costs to advance by 0 to `FARTHEST` frames where `advance` are expected."""
-    off = np.abs(np.arange(FARTHEST + 1) - advance)
+def strayed(off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Price an advance that is off by so many frames [any shape]: within one by rounding, beyond it as an edit."""
     rare = STRAY + STRAY_MORE * np.maximum(off - 1, 0)
     with np.errstate(divide="ignore"):
         usual = -np.log(np.maximum(1 - off, 0))
-    cheaper: Features = np.minimum(usual, rare).astype(np.float32)
+    cheaper: NDArray[np.float64] = np.minimum(usual, rare)
     return cheaper
+
+
+def _steps(advance: float) -> Features:
+    """Return what it costs to advance by 0 to `FARTHEST` frames where `advance` are expected."""
+    return strayed(np.abs(np.arange(FARTHEST + 1) - advance)).astype(np.float32)
 
 
 def trace(price: Features, elsewhere: Features, advance: NDArray[np.float64]) -> tuple[Path, float]:
