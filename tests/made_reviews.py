@@ -20,20 +20,19 @@ from lipaccord.archive.review.fresh import PAGE, PROGRESS, Reports
 from lipaccord.archive.review.gate import Pass
 from lipaccord.archive.review.thumbnails import Thumbnails
 from lipaccord.errors import UnreadableMedia
+from lipaccord.files import write_text
 from lipaccord.records import Examination, Sound
 from lipaccord.report.html import Player, page
 
 STUB = "made_reviews:make"
+GO = "go"
 PATIENCE_S = 30.0
 SIGNED = {"x-lipaccord": "review", "content-type": "application/json"}
 
 
 def make(payload: dict[str, Any]) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Stand in for `fresh.make`: wait until a file ``go`` lies beside the clip, then write a page without a face.
-
-    The file says what comes of it: ``same``, ``other`` or ``broken``.
-    """
-    folder, go = Path(payload["folder"]), Path(payload["path"]).with_name("go")
+    """Stand in for `fresh.make`: wait until the clip is `let` go, then write a page without a face."""
+    folder, go = Path(payload["folder"]), Path(payload["path"]).with_name(GO)
     (folder / PROGRESS).write_text("0.25", encoding="ascii")
     end = time.monotonic() + PATIENCE_S
     while not go.exists() and time.monotonic() < end:
@@ -46,6 +45,14 @@ def make(payload: dict[str, Any]) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     text = page(Examination(made, np.arange(250) / 25, sound, (), None, None), (), Player("../file", False, 0.0))
     (folder / PAGE).write_text(text, encoding="utf-8")
     return {"same": came == "same", "differences": [] if came == "same" else ["triage: was 1, is <b>2</b>"]}, ()
+
+
+def let(clip: Path, came: str) -> None:
+    """Say what comes of the report of a clip: ``same``, ``other`` or ``broken``.
+
+    The file appears with its words in it: one that is seen before they are written would say nothing.
+    """
+    write_text(clip.with_name(GO), came)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from lipaccord.archive.review.gate import Pass
 from lipaccord.archive.store import open_store
 from lipaccord.errors import ArchiveError, BackendMissing, BundleError, UnreadableMedia
 from made_archives import HOSTILE, LACKING, OTHER, Made, failed, gist, store_of, unrelated
-from made_reviews import PATIENCE_S, STUB, Answer, Asked, reviewing
+from made_reviews import PATIENCE_S, STUB, Answer, Asked, let, reviewing
 
 CLIP = Path(__file__).parent.parent / "fixtures" / "synthetic.mp4"
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -590,7 +590,7 @@ def test_a_report_is_made_once_and_shown_with_the_comparison(tmp_path: Path, cli
         running = until(lambda: asked.get("/clip/1/report/state").json, lambda told: told["progress"] > 0)
         assert running == {"state": "running", "progress": 0.25, "trouble": ""}
         assert asked.get("/clip/1/report/page").status == 404
-        own.with_name("go").write_text("same", encoding="ascii")
+        let(own, "same")
         until(lambda: asked.get("/clip/1/report/state").json["state"], "done".__eq__)
         around, report = asked.get("/clip/1/report"), asked.get("/clip/1/report/page")
         assert len(list((tmp_path / "reports").iterdir())) == 1
@@ -606,7 +606,7 @@ def test_a_report_is_made_once_and_shown_with_the_comparison(tmp_path: Path, cli
 @pytest.mark.usefixtures("stub")
 def test_values_that_differ_are_told(tmp_path: Path, clip: Path) -> None:
     own = placed(tmp_path, clip)
-    own.with_name("go").write_text("other", encoding="ascii")
+    let(own, "other")
     with reviewing(stored(tmp_path / "archive.db", own), tmp_path / "reports") as asked:
         text = until(lambda: asked.get("/clip/1/report").text, lambda text: 'data-state="done"' in text)
     assert "the values are not those in the archive" in text
@@ -616,7 +616,7 @@ def test_values_that_differ_are_told(tmp_path: Path, clip: Path) -> None:
 @pytest.mark.usefixtures("stub")
 def test_a_report_that_fails_says_why(tmp_path: Path, clip: Path) -> None:
     own = placed(tmp_path, clip)
-    own.with_name("go").write_text("broken", encoding="ascii")
+    let(own, "broken")
     with reviewing(stored(tmp_path / "archive.db", own), tmp_path / "reports") as asked:
         asked.get("/clip/1/report")
         told = until(lambda: asked.get("/clip/1/report/state").json, lambda told: told["state"] == "failed")
@@ -681,7 +681,7 @@ def test_every_value_is_compared() -> None:
 def test_the_reports_that_are_kept_are_bounded(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fresh, "MOST_KEPT", 2)
     own = placed(tmp_path, clip)
-    own.with_name("go").write_text("same", encoding="ascii")
+    let(own, "same")
     db = store_of(
         tmp_path / "archive.db", *[Made([gist(1.0)], uri=f"{own.parent}/./{'./' * at}clip.mp4") for at in range(4)]
     )

@@ -21,7 +21,7 @@ from lipaccord.archive.review import fresh, serving
 from lipaccord.archive.review.serving import Service, prepared
 from lipaccord.archive.store import open_store
 from made_archives import HOSTILE, LACKING, Made, failed, gist, store_of, unrelated
-from made_reviews import STUB
+from made_reviews import STUB, let
 
 MARKUP = "<img src=x onerror=alert(1)>"
 READY = "document.documentElement.dataset.ready"
@@ -388,7 +388,7 @@ def test_a_report_is_made_and_shown(
         assert one.page.url.endswith("/clip/1/report")
         one.wait("document.getElementById('how-far').textContent.startsWith('25%')")
         assert one.barriers() == []
-        (tmp_path / "go").write_text(came, encoding="ascii")
+        let(tmp_path / "clip.mp4", came)
         if came == "broken":
             one.wait("!document.getElementById('failed').hidden")
             assert one.page.locator("#why").inner_text() == "UnreadableMedia: it is <b>broken</b>; copy it again"
