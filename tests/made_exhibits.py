@@ -13,7 +13,7 @@ from drawn_face import face_points, skin
 from lipaccord.encoding import encode
 from lipaccord.landmarks.layouts import MEDIAPIPE_478
 from lipaccord.records import FacePoints, FaceRegion, FloatArray, Frame, Image, Sound
-from lipaccord.source.records import Alignment, SoundAgreement, Stretch
+from lipaccord.source.alignment import Alignment, SoundAgreement, Stretch
 
 EYES_PX = 48.0
 WIDTH, HEIGHT = 224, 272

@@ -23,7 +23,7 @@ from lipaccord.errors import UnreadableMedia
 from lipaccord.records import Interval, Reason
 from lipaccord.source.exhibit import Exhibit
 from lipaccord.source.living import MIRRORED_CHANNELS, MIRRORED_SIGNS
-from lipaccord.source.records import CHANNELS, LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Signature
+from lipaccord.source.signature import CHANNELS, LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Signature
 
 SIGN = "made_indexes:sign_clip"
 CALLS = "STUB_CALLS"

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source.living import TREMBLE, mirrored
-from lipaccord.source.records import CHANNELS, LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Signature
+from lipaccord.source.signature import CHANNELS, LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Signature
 
 CLOCK_HZ = 100
 LANDMARKS = "mediapipe face_landmarker v2 float16"

@@ -8,11 +8,11 @@ from typing import Any
 
 from lipaccord.records import Reason
 from lipaccord.report.source import page
+from lipaccord.source.alignment import Alignment, Edit, SoundAgreement, Stretch
 from lipaccord.source.answering import Answer
 from lipaccord.source.exhibit import Exhibit, exhibit
 from lipaccord.source.finding import Candidate, Searched, SourceFinding
 from lipaccord.source.framed import Framed, framed
-from lipaccord.source.records import Alignment, Edit, SoundAgreement, Stretch
 from made_exhibits import Knowing, Mouth, aligned, frames, otherwise, speaking, write
 
 CLIP, OTHER = "/clips/talk.mp4", "/archive/other.mp4"

@@ -101,7 +101,7 @@ LAYERS = (
     ("samples",),
     ("combination_training", "evaluation", "splice_training", "training"),
     ("calibrating",),
-    ("source.records",),
+    ("source.alignment", "source.signature"),
     ("source.hearing", "source.living", "source.looks", "source.tracing", "source.weighing"),
     ("source.placing",),
     ("source.windowing",),

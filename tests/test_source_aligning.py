@@ -9,7 +9,8 @@ from lipaccord.errors import ArchiveError
 from lipaccord.records import TimeArray
 from lipaccord.source import aligning
 from lipaccord.source.aligning import align
-from lipaccord.source.records import Alignment, Signature
+from lipaccord.source.alignment import Alignment
+from lipaccord.source.signature import Signature
 from lipaccord.source.weighing import log10_false
 from made_signatures import signature, times
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import pytest
 
 from lipaccord.source import answering
+from lipaccord.source.alignment import Alignment, SoundAgreement, Stretch
 from lipaccord.source.answering import Answer, answer
 from lipaccord.source.finding import Candidate, Searched, SourceFinding
-from lipaccord.source.records import Alignment, SoundAgreement, Stretch
 from made_indexes import beside
 
 SEARCHED = Searched(2, 2, 0.1)

@@ -18,7 +18,7 @@ from lipaccord.report.seal import embedded, unseal
 from lipaccord.source import answering, errands, indexing, searching
 from lipaccord.source.catalogue import NAME
 from lipaccord.source.finding import Searched, SourceFinding
-from lipaccord.source.records import Signature
+from lipaccord.source.signature import Signature
 from made_indexes import beside, made
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

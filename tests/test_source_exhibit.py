@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lipaccord.media import open_clip
+from lipaccord.source.alignment import SoundAgreement
 from lipaccord.source.deciding import COPIES, LIMIT, Course, decide, p_of, running_median, wander
 from lipaccord.source.exhibit import Exhibit, exhibit
 from lipaccord.source.laying import PICTURES
-from lipaccord.source.records import SoundAgreement
 from lipaccord.source.showing import Board, show
 from made_exhibits import Knowing, aligned, frames, otherwise, write
 

@@ -9,7 +9,7 @@ from drawn_face import face_points, face_track
 from lipaccord.landmarks.layouts import IBUG_68, MEDIAPIPE_478
 from lipaccord.records import FacePoints, FaceTrack, FloatArray, LandmarkLayout
 from lipaccord.source.living import PLACES, is_still, life_of, mirrored
-from lipaccord.source.records import CHANNELS
+from lipaccord.source.signature import CHANNELS
 from made_signatures import life, times
 
 FACE = [name not in {"position_x", "position_y", "size"} for name in CHANNELS]

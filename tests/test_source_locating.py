@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lipaccord.records import Frame
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.confirming import Beside, log10_false, weighed
 from lipaccord.source.finding import MOST_EXPECTED, Candidate
 from lipaccord.source.locating import Section, sections
 from lipaccord.source.pairing import SourceFrames
 from lipaccord.source.pinning import pinned
-from lipaccord.source.records import Alignment
 from made_exhibits import RATE_HZ, Knowing, aligned, filmed, frames, otherwise, write
 
 COUNT = 100

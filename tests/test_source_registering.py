@@ -9,9 +9,9 @@ import pytest
 from drawn_face import face_points
 from lipaccord.landmarks.layouts import IBUG_68, MEDIAPIPE_478
 from lipaccord.records import FloatArray, Frame, Image, LandmarkLayout
+from lipaccord.source.alignment import Alignment, Stretch
 from lipaccord.source.framing import EYES, HEIGHT, WIDTH, level, places_of, sample
 from lipaccord.source.pairing import REACH, SourceFrames, moments
-from lipaccord.source.records import Alignment, Stretch
 from lipaccord.source.registering import Registered, Registrar
 from made_exhibits import RATE_HZ, Knowing, aligned, filmed, frames, otherwise, points_at, write
 

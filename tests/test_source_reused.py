@@ -12,8 +12,8 @@ from lipaccord.source import echoing
 from lipaccord.source import reused as module
 from lipaccord.source.joining import reels_of
 from lipaccord.source.living import mirrored
-from lipaccord.source.records import SOUND_RATE_HZ, Signature
 from lipaccord.source.reused import MOST_EXPECTED, SHORTEST_S, Reuse, Reused, candidates, compared_h, reused
+from lipaccord.source.signature import SOUND_RATE_HZ, Signature
 from made_signatures import signature, sounding, times
 
 FRAME_S = 0.04

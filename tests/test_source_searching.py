@@ -15,8 +15,8 @@ from lipaccord.records import Reason
 from lipaccord.source import searching
 from lipaccord.source.finding import SourceFinding, expected_false, observed_log10_false
 from lipaccord.source.index import Index, open_index
-from lipaccord.source.records import Signature
 from lipaccord.source.searching import search
+from lipaccord.source.signature import Signature
 from made_indexes import made
 
 SOURCES = (1, 2, 3, 4)

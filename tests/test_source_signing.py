@@ -10,7 +10,7 @@ from lipaccord.encoding import encode
 from lipaccord.media import open_clip
 from lipaccord.records import Frame
 from lipaccord.source.aligning import align
-from lipaccord.source.records import Signature
+from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
 
 

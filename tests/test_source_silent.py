@@ -16,9 +16,9 @@ from lipaccord.pipeline import analyze
 from lipaccord.source.errands import sign_clip
 from lipaccord.source.exhibit import exhibit
 from lipaccord.source.index import THE_CLIPS_OWN, open_index
-from lipaccord.source.records import Signature
 from lipaccord.source.searching import search
 from lipaccord.source.showing import show
+from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
 from made_exhibits import Knowing, aligned, frames, otherwise, write
 

@@ -15,8 +15,8 @@ from lipaccord.media import open_clip
 from lipaccord.records import Frame, Image
 from lipaccord.source.exhibit import exhibit
 from lipaccord.source.index import open_index
-from lipaccord.source.records import CHANNELS, Signature
 from lipaccord.source.searching import search
+from lipaccord.source.signature import CHANNELS, Signature
 from lipaccord.source.signing import sign
 
 COUNT, LATER = 36, 50  # frames; the head on the right moves as the one on the left will so many frames later

@@ -22,7 +22,7 @@ import pytest
 from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source.index import open_index
 from lipaccord.source.neighbours import Covered, Neighbours, load_faiss, write_neighbours
-from lipaccord.source.records import Signature
+from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
 from lipaccord.source.windowing import DIMENSIONS, STRIDE_S, windows
 

@@ -20,20 +20,11 @@ from numpy.typing import NDArray
 from lipaccord.errors import ArchiveError
 from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source import looks
+from lipaccord.source.alignment import Alignment, Edit, SoundAgreement, Stretch, places_of
 from lipaccord.source.hearing import agreement
 from lipaccord.source.living import mirrored
 from lipaccord.source.placing import place
-from lipaccord.source.records import (
-    CHANNELS,
-    LOOKS,
-    SOUND_RATE_HZ,
-    Alignment,
-    Edit,
-    Signature,
-    SoundAgreement,
-    Stretch,
-    places_of,
-)
+from lipaccord.source.signature import CHANNELS, LOOKS, SOUND_RATE_HZ, Signature
 from lipaccord.source.tracing import NOWHERE, Path, costs, trace
 from lipaccord.source.weighing import correlations, log10_false, shared
 from lipaccord.source.windowing import features, moving, windows

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.records import LandmarkBackend
+from lipaccord.source.alignment import Stretch
 from lipaccord.source.finding import Candidate, Pictures
 from lipaccord.source.locating import Section, sections
 from lipaccord.source.pinning import LEAST
-from lipaccord.source.records import Stretch
 
 LOOKED_AT_S = 4.0  # of a clip, in the middle of the longest stretch
 OFF_FRAMES = 2.2  # of the source, either way: the alignment may be off by that much

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.records import BoolArray, Interval, Reason, TimeArray
+from lipaccord.source.alignment import SoundAgreement
 from lipaccord.source.framing import EYES
-from lipaccord.source.records import SoundAgreement
 
 Status = Literal["same_recording", "mouth_altered", "sound_replaced", "different_recording", "not_examinable"]
 

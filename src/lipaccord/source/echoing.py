@@ -18,7 +18,7 @@ import numpy as np
 
 from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source.joining import Reel
-from lipaccord.source.records import Signature
+from lipaccord.source.signature import Signature
 from lipaccord.source.windowing import WINDOW_S, windows
 
 APART_S = 2.0

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from lipaccord.landmarks import load_backend
 from lipaccord.records import Interval, LandmarkBackend, Reason, Series
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.deciding import COPIES, LIMIT, Decision, Status, decide
 from lipaccord.source.laying import Log, Picture, face_name, looks
-from lipaccord.source.records import Alignment
 
 UNIT = "log10 of how much more it differs, in amplitude"
 FITTED = ("softened", "gain_luma", "gain_red", "gain_blue", "offset_luma", "floor", "steep", "moving")

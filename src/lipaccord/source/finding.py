@@ -16,7 +16,7 @@ import numpy as np
 
 from lipaccord.records import Reason
 from lipaccord.report.values import json_values
-from lipaccord.source.records import Alignment
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.reused import Reused
 
 Status = Literal[

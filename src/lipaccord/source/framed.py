@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from lipaccord.landmarks import load_backend
 from lipaccord.records import Image, Interval, LandmarkBackend, TimeArray
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.exhibit import Exhibit
 from lipaccord.source.framing import EYES
 from lipaccord.source.laying import both, face_name, heat_share, looks
-from lipaccord.source.records import Alignment
 
 MOST = 120
 SHARE_ALTERED = 0.5

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.records import BoolArray, Sound
-from lipaccord.source.records import SOUND_BITS, SOUND_RATE_HZ, Words
+from lipaccord.source.signature import SOUND_BITS, SOUND_RATE_HZ, Words
 
 WINDOW_S = 0.256
 LOWEST_HZ, HIGHEST_HZ = 200.0, 4000.0

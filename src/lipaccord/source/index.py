@@ -21,7 +21,7 @@ from lipaccord.archive.records import Entry, Trouble, Waiting
 from lipaccord.archive.store import now, public_text, uri_bytes, uri_text
 from lipaccord.errors import ArchiveError
 from lipaccord.source.catalogue import NAME, connect
-from lipaccord.source.records import Signature
+from lipaccord.source.signature import Signature
 
 THE_CLIPS_OWN = ("UnreadableMedia", "NoVideo")
 """Troubles that come back as long as the file stays as it is; others are worth another try."""

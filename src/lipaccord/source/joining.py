@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lipaccord.records import BoolArray, FloatArray, TimeArray
 from lipaccord.source.living import mirrored
-from lipaccord.source.records import CHANNELS, SOUND_RATE_HZ, Signature, Words
+from lipaccord.source.signature import CHANNELS, SOUND_RATE_HZ, Signature, Words
 from lipaccord.source.windowing import LONGEST_GAP_S, features
 
 SAME_TIME_S = 1e-6

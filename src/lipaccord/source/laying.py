@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from lipaccord.faces import FaceTracker
 from lipaccord.records import FloatArray, Frame, Image, LandmarkBackend
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.deciding import Course
 from lipaccord.source.differing import Differ, Difference
 from lipaccord.source.framing import CENTRE, EYES, HEIGHT, WIDTH, Matrix, sample, whole
 from lipaccord.source.pairing import Moment, moments
-from lipaccord.source.records import Alignment
 from lipaccord.source.registering import Registered, Registrar
 
 MAX_FACES = 3

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lipaccord.mouth import mouth_motion
 from lipaccord.records import FaceTrack, FloatArray, LandmarkLayout, TimeArray
-from lipaccord.source.records import CHANNELS
+from lipaccord.source.signature import CHANNELS
 
 _Numbers = NDArray[np.float64]
 Points = tuple[int, ...]

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from lipaccord.faces import FaceTracker
 from lipaccord.media import open_clip
 from lipaccord.records import FloatArray, Frame, LandmarkBackend, TimeArray
+from lipaccord.source.alignment import Alignment, Stretch
 from lipaccord.source.framing import CENTRE, EYES, Matrix, reaches, sample, whole
 from lipaccord.source.pairing import SourceFrames
-from lipaccord.source.records import Alignment, Stretch
 from lipaccord.source.registering import GOOD_CORRELATION, MIN_CORRELATION, Window, alike
 
 SECTION_S = 1.0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.records import FloatArray, Image, LandmarkLayout
-from lipaccord.source.records import LOOK_BYTES, LOOKS, Bits
+from lipaccord.source.signature import LOOK_BYTES, LOOKS, Bits
 from lipaccord.views import laid, level
 
 SIDE = 32

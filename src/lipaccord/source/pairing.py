@@ -17,7 +17,7 @@ import numpy as np
 from lipaccord.errors import NoVideo, SettingsError
 from lipaccord.media import open_clip
 from lipaccord.records import Frame, Image
-from lipaccord.source.records import Alignment
+from lipaccord.source.alignment import Alignment
 
 REACH = 2
 """Frames of the source before and after the nearest one: an alignment may be off by that much."""

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipaccord.records import TimeArray
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.locating import NEAR_S, Section
 from lipaccord.source.placing import place
-from lipaccord.source.records import Alignment
 from lipaccord.source.tracing import JUMP, Path, strayed
 
 LEAST = 2e-5  # unlikeness that rounding leaves

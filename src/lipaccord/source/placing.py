@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from lipaccord.records import TimeArray
-from lipaccord.source.records import Edit, Stretch
+from lipaccord.source.alignment import Edit, Stretch
 from lipaccord.source.tracing import FARTHEST, NOWHERE, Path
 
 GRID = 4

@@ -27,7 +27,7 @@ from lipaccord.source.aligning import MIN_FRAMES, MIN_HEARD_S, SAME_SOUND
 from lipaccord.source.echoing import APART_S, LINE_S, NEARBY_S, TURN_S, WAYS, Line, lines_of
 from lipaccord.source.hearing import agreement
 from lipaccord.source.joining import SAME_TIME_S, Reel, reels_of
-from lipaccord.source.records import CHANNELS, SOUND_RATE_HZ, Signature
+from lipaccord.source.signature import CHANNELS, SOUND_RATE_HZ, Signature
 from lipaccord.source.weighing import TREMBLE, log10_false, shared
 from lipaccord.source.windowing import WINDOW_S, features
 

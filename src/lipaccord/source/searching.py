@@ -21,6 +21,7 @@ from lipaccord.errors import UnreadableMedia
 from lipaccord.landmarks import load_backend
 from lipaccord.records import FloatArray, Reason, TimeArray
 from lipaccord.source.aligning import align
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.confirming import Beside
 from lipaccord.source.finding import (
     MOST_EXPECTED,
@@ -35,8 +36,8 @@ from lipaccord.source.finding import (
 from lipaccord.source.index import Index, Kept, open_index
 from lipaccord.source.indexing import LANDMARKS, neighbours_of
 from lipaccord.source.neighbours import Neighbours, Numbers
-from lipaccord.source.records import Alignment, Signature
 from lipaccord.source.reused import reused
+from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
 from lipaccord.source.whereabouts import astray, places
 from lipaccord.source.windowing import windows

@@ -24,10 +24,10 @@ from lipaccord.landmarks import load_backend
 from lipaccord.lettering import BOLD, REGULAR, elided, width_of, write
 from lipaccord.media import open_clip
 from lipaccord.records import FloatArray, Frame, Image, LandmarkBackend, Sound
+from lipaccord.source.alignment import Alignment
 from lipaccord.source.exhibit import Exhibit
 from lipaccord.source.framing import HEIGHT, WIDTH
 from lipaccord.source.laying import HEAT_FULL, Look, both, face_name, heat_picture, looks
-from lipaccord.source.records import Alignment
 from lipaccord.strokes import FAINT, FIELD, GROUND, MARK, MARKED_FIELD, OBSERVED, PREDICTED, WORDS, fixed, paint, runs
 from lipaccord.viewing import from_zero, sound_from_zero
 

@@ -21,7 +21,7 @@ from lipaccord.regions import eye_distance
 from lipaccord.source import looks
 from lipaccord.source.hearing import fingerprint
 from lipaccord.source.living import is_still, life_of
-from lipaccord.source.records import LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Bits, Signature
+from lipaccord.source.signature import LOOK_BYTES, LOOKS, SOUND_RATE_HZ, Bits, Signature
 
 MIN_SEEN_S = 0.8
 """Shorter sights of a face give no signature: nothing could be found by them."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lipaccord.records import BoolArray, FloatArray, TimeArray
 from lipaccord.source.living import mirrored
-from lipaccord.source.records import CHANNELS, Signature
+from lipaccord.source.signature import CHANNELS, Signature
 
 RECIPE = (
     "directions of the generalised eigenvectors of all movements against the differences of copies, scaled to unit "

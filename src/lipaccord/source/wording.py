@@ -12,8 +12,8 @@ from lipaccord.archive.urls import public_name
 from lipaccord.report.wording import plain, sentence
 
 if TYPE_CHECKING:
+    from lipaccord.source.alignment import Alignment, SoundAgreement
     from lipaccord.source.finding import Candidate
-    from lipaccord.source.records import Alignment, SoundAgreement
     from lipaccord.source.reused import Reused
 
 NAMED = 20

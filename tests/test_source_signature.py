@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lipaccord.errors import ArchiveError
-from lipaccord.source.records import MAGIC, MAX_RAW_BYTES, STEPS, Alignment, Signature, SoundAgreement, Stretch
+from lipaccord.source.signature import MAGIC, MAX_RAW_BYTES, STEPS, Signature
 from made_signatures import signature, times
 
 
@@ -121,12 +121,3 @@ def test_times_that_do_not_rise_are_refused() -> None:
     struct.pack_into("<q", raw, 4 + length + 8, -5)
     with pytest.raises(ArchiveError, match="rise strictly"):
         Signature.from_bytes(_packed(bytes(raw)), "here")
-
-
-def test_an_alignment_tells_where_the_clip_lies() -> None:
-    stretches = (Stretch(0.0, 1.0, 5.0, 6.0), Stretch(1.5, 2.5, 2.0, 2.5))
-    sound = SoundAgreement(None, float("nan"), 0.0, 0.0)
-    laid = Alignment(stretches, False, 1.0, 50.0, -6.0, {}, {}, sound, ())
-    found = laid.source_s(np.array([-0.1, 0.5, 1.2, 2.0]))
-    assert np.isnan(found[[0, 2]]).all()
-    assert found[[1, 3]].tolist() == [5.5, 2.25]
