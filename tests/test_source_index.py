@@ -11,8 +11,10 @@ from lipaccord.errors import ArchiveError
 from lipaccord.records import FloatArray
 from lipaccord.source import neighbours
 from lipaccord.source.catalogue import NAME, sole_writer
+from lipaccord.source.covered import Covered
 from lipaccord.source.index import open_index
-from lipaccord.source.neighbours import Covered, Neighbours, write_neighbours
+from lipaccord.source.neighbours import LOOK_WIDTH, Described, Neighbours, write_neighbours
+from lipaccord.source.signature import Bits
 from lipaccord.source.whereabouts import places
 from lipaccord.source.windowing import DIMENSIONS
 from made_indexes import LANDMARKS, made
@@ -25,8 +27,13 @@ def vectors(seed: int, count: int = 400) -> FloatArray:
     return (10 * np.random.default_rng(seed).normal(size=(count, DIMENSIONS))).astype(np.float32)
 
 
+def hashes(seed: int, count: int = 40) -> Bits:
+    return np.random.default_rng(seed).integers(0, 256, (count, LOOK_WIDTH), dtype=np.uint8)
+
+
 def written(path: Path, *seeds: int) -> Path:
-    write_neighbours(path, lambda: ((n, 0.4 * np.arange(400, dtype=np.float64), vectors(n)) for n in seeds), COVERED)
+    times_s = 0.4 * np.arange(400, dtype=np.float64)
+    write_neighbours(path, lambda: (Described(n, times_s, vectors(n), hashes(n)) for n in seeds), COVERED)
     return path
 
 
@@ -48,6 +55,19 @@ def test_a_window_is_found_again_with_its_signature_and_time(tmp_path: Path) -> 
     assert file.covered == COVERED
 
 
+def test_a_look_is_found_again_with_its_signature(tmp_path: Path) -> None:
+    file = Neighbours.open(written(tmp_path / "n.bin", 1, 2, 3))
+    wanted = hashes(3)[[5, 39]]
+    wanted[0, 0] ^= 0b101
+    distances, signatures = file.alike(wanted, 3)
+    assert distances.shape == signatures.shape == (2, 3)
+    assert distances[:, 0].tolist() == [2 / (8 * LOOK_WIDTH), 0.0]
+    assert signatures[:, 0].tolist() == [3, 3]
+    assert (np.diff(distances, axis=1) >= 0).all()
+    assert file.looks == 120
+    assert file.alike(wanted, 500)[0].shape == (2, 120)
+
+
 def test_equal_windows_give_equal_files(tmp_path: Path) -> None:
     one, other = (written(tmp_path / name, 1, 2).read_bytes() for name in ("one", "other"))
     assert one == other
@@ -58,6 +78,7 @@ def test_a_file_without_windows_answers_with_nothing(tmp_path: Path) -> None:
     distances, signatures, _ = file.search(vectors(1, 2), 3)
     assert np.isinf(distances).all()
     assert not signatures.any()
+    assert [part.shape for part in file.alike(hashes(1, 2), 3)] == [(2, 0), (2, 0)]
 
 
 @pytest.mark.parametrize("place", [0.0, 0.05, 0.999])
@@ -83,7 +104,7 @@ def test_nothing_is_left_behind_where_a_file_cannot_be_written(tmp_path: Path, m
     def full(path: Path, length: int) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(neighbours, "_head_digest", full)
+    monkeypatch.setattr(neighbours, "head_digest", full)
     with pytest.raises(ArchiveError, match=r"No space left on device.*make room"):
         written(tmp_path / "n.bin", 1)
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -65,6 +66,18 @@ def test_a_cut_copy_is_found_with_its_place(mirror: bool, folder: Path) -> None:
     assert best.to_values()["speed"] == pytest.approx(1.0)
     assert best.expected_false < 1e-6
     assert [Path(uri).name for uri, _ in best.places] == ["source3.mp4"]
+
+
+@pytest.mark.parametrize(("likest", "status"), [(3, "same_recording"), (2, "not_found"), (50, "not_found")])
+def test_a_recording_without_a_vote_is_found_by_its_looks(
+    likest: int, status: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "votes_of", lambda files, query: [])
+    query = made(3, 6, 12)
+    look = made(likest).looks[8:9]
+    found = searched(folder, dataclasses.replace(query, looks=np.repeat(look, len(query.looks), axis=0)))
+    assert found.status == status
+    assert [candidate.sha256 for candidate in found.candidates if candidate.is_match] == [sha_of(3)] * (likest == 3)
 
 
 def test_another_sound_is_told(folder: Path) -> None:

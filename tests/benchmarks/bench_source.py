@@ -1,8 +1,9 @@
 """How the search for a source grows with the index: time, memory and size of a query of ten seconds.
 
 Windows of real heads (a clip of the fixtures; or an index that ``LIPACCORD_BENCH_INDEX`` names) are mixed by twos and
-given the noise of a copy, until there are as many as 10, 100 and 1,000 hours have; ``LIPACCORD_BENCH_HOURS`` names
-other numbers. The query lies among them. Run by ``make bench``. Figures are printed, nothing is asserted about time.
+given the noise of a copy, until there are as many as 10, 100 and 1,000 hours have, with looks by chance;
+``LIPACCORD_BENCH_HOURS`` names other numbers. The query lies among them. Run by ``make bench``. Figures are printed,
+nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipaccord.records import FloatArray, TimeArray
+from lipaccord.records import FloatArray
+from lipaccord.source.covered import Covered
 from lipaccord.source.index import open_index
-from lipaccord.source.neighbours import Covered, Neighbours, load_faiss, write_neighbours
+from lipaccord.source.neighbours import LOOK_WIDTH, Described, Neighbours, load_faiss, write_neighbours
 from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
+from lipaccord.source.voting import MOST_LOOKS, NEAR_LOOKS
 from lipaccord.source.windowing import DIMENSIONS, STRIDE_S, windows
 
 CLIP = Path(__file__).parent.parent.parent / "fixtures" / "obama_speech.mp4"
 HOURS = [int(text) for text in os.environ.get("LIPACCORD_BENCH_HOURS", "10,100,1000").split(",")]
 FULL_H = 1000
-A_SIGNATURE = 1500  # windows: ten minutes
+A_SIGNATURE, LOOKS = 1500, 150  # windows and looks of ten minutes
 QUERY_WINDOWS, QUERY_APART_S = 230, 0.04
 NEAR = 10
 
@@ -59,9 +62,11 @@ def build(folder: Path, hours: int, real: FloatArray) -> None:
     for first_h in range(0, hours, FULL_H):
         first, last = (1 + hour * 3600 // each for hour in (first_h, min(hours, first_h + FULL_H)))
 
-        def batches(first: int = first, last: int = last) -> Iterator[tuple[int, TimeArray, FloatArray]]:
+        def batches(first: int = first, last: int = last) -> Iterator[Described]:
+            times_s = STRIDE_S * np.arange(A_SIGNATURE, dtype=np.float64)
             for number in range(first, last):
-                yield number, STRIDE_S * np.arange(A_SIGNATURE, dtype=np.float64), mixed(real, number, A_SIGNATURE)
+                hashes = np.random.default_rng(number).integers(0, 256, (LOOKS, LOOK_WIDTH), dtype=np.uint8)
+                yield Described(number, times_s, mixed(real, number, A_SIGNATURE), hashes)
 
         covered = Covered(first, last - 1, "00" * 16, (last - first) * float(each))
         write_neighbours(folder / f"neighbours-{first:012d}.bin", batches, covered)
@@ -78,9 +83,11 @@ def ask(folder: Path, real: FloatArray) -> dict[str, float]:
         rng = np.random.default_rng(tried)
         true = mixed(real, wanted - tried, A_SIGNATURE)[100 : 100 + QUERY_WINDOWS]
         query = true + np.float32(1.4) * rng.standard_normal(true.shape, np.float32)
+        hashes = rng.integers(0, 256, (2 * MOST_LOOKS, LOOK_WIDTH), dtype=np.uint8)
         begun = time.perf_counter()
         for file in files:
             signatures = file.search(np.concatenate([query, -query]), NEAR)[1]
+            file.alike(hashes, NEAR_LOOKS)
         seconds.append(time.perf_counter() - begun)
         found.append(float((signatures[:QUERY_WINDOWS] == wanted - tried).any(axis=1).mean()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

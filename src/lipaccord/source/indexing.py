@@ -23,21 +23,21 @@ from lipaccord.archive.sources import entries
 from lipaccord.archive.walking import Listing
 from lipaccord.errors import ArchiveError
 from lipaccord.landmarks import load_backend
-from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source import errands
 from lipaccord.source.catalogue import sole_writer
+from lipaccord.source.covered import Covered
 from lipaccord.source.index import Index, open_index
 from lipaccord.source.neighbours import (
     PATTERN,
     UNFINISHED,
-    Covered,
+    Described,
     Neighbours,
+    described,
     load_faiss,
     windows_digest,
     write_neighbours,
 )
 from lipaccord.source.whereabouts import astray
-from lipaccord.source.windowing import windows
 
 LANDMARKS = "mediapipe"
 LISTED_AT_A_TIME = 1000
@@ -295,10 +295,8 @@ def _usable(index: Index) -> tuple[list[Neighbours], list[Path]]:
 def _cover(index: Index, first: int, last: int) -> Neighbours:
     """Write one more file of neighbours."""
 
-    def batches() -> Iterator[tuple[int, TimeArray, FloatArray]]:
-        for number, signature in index.signatures(first, last):
-            times_s, vectors = windows(signature)
-            yield number, times_s - signature.times_s[0], vectors
+    def batches() -> Iterator[Described]:
+        return (described(number, signature) for number, signature in index.signatures(first, last))
 
     path = index.folder / f"neighbours-{first:012d}.bin"
     covered = Covered(first, last, index.chain(last).hex(), index.seconds(first, last))

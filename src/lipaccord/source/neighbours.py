@@ -1,12 +1,13 @@
-"""The nearest-neighbour files of an index: the windows of many signatures, few bytes each, searched by faiss.
+"""The nearest-neighbour files of an index: windows and looks of many signatures, few bytes each, searched by faiss.
 
 A file covers the signatures from one number to another. It is made from them and can be made again at any time. Windows
 lie in cells round centres that are learnt from the windows themselves; of each window 4 bits a dimension are kept,
-beside its signature and when it begins: 24 bytes. The file is mapped, not read: a search touches the cells that lie
-nearest to what is searched for.
+beside its signature and when it begins: 24 bytes. Of the looks one in `LOOK_STRIDE` is kept, as it is, beside its
+signature: 40 bytes. The file is mapped, not read: a search touches the cells that lie nearest to what is searched for,
+and all the looks.
 
-Behind what faiss wrote stand a JSON object with what the file covers, its length, and `MAGIC`. It is written to another
-name and moved when it is whole.
+What faiss wrote is followed by the looks, by the numbers of their signatures, and by what the file covers (`covered`).
+It is written to another name and moved when it is whole.
 """
 
 from __future__ import annotations
@@ -28,70 +29,65 @@ from numpy.typing import NDArray
 from lipaccord.errors import ArchiveError, BackendMissing
 from lipaccord.records import FloatArray, TimeArray
 from lipaccord.source import windowing
+from lipaccord.source.covered import Covered, Trailer, append_trailer, head_digest, read_trailer
+from lipaccord.source.signature import LOOK_BYTES, LOOKS, Bits, Signature
+from lipaccord.source.windowing import windows
 
-MAGIC = b"lipaccord neighbours 1\n"
 PATTERN = "neighbours-*.bin"
 UNFINISHED = ".neighbours-*.part"
 CELLS = 16_384  # at most
 POINTS = 40  # windows a cell that its centre is learnt from
 PROBED = 16  # cells that are searched for each window
 CODE_BYTES = windowing.DIMENSIONS // 2 + 8
+LOOK_STRIDE = 16  # looks: four seconds
+LOOK_WIDTH = len(LOOKS) * LOOK_BYTES
 STEPS_A_SECOND = 1000
 _TIME_BITS = 36  # of a number: two years of milliseconds
-_MOST_TRAILER = 4096
 _SEED = 20
 
-Batches = Callable[[], Iterator[tuple[int, TimeArray, FloatArray]]]
 Numbers = NDArray[np.int64]
 
 
 def windows_digest() -> str:
     """Identify how windows are described: files made from others are made again."""
     names = ("WINDOW_S", "BIN_S", "STRIDE_S", "DIMENSIONS", "LINEAR", "LONGEST_GAP_S", "MIN_MOVEMENT", "FEWEST")
-    values = json.dumps([getattr(windowing, name) for name in names]).encode()
+    values = json.dumps([*(getattr(windowing, name) for name in names), LOOK_STRIDE]).encode()
     matrices = (resources.files("lipaccord") / "source" / "whitening.npz").read_bytes()
     return hashlib.blake2b(values + matrices, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
-    """Which signatures a file holds the windows of.
+class Described:
+    """What a signature is searched by.
 
     Attributes
     ----------
-    first, last : int
-        Numbers of signatures, both included.
-    chain : str
-        Of the last; in hexadecimal, see `index`.
-    seconds : float
-        Length of the signatures.
+    number : int
+        Of the signature.
+    times_s : ndarray of float64 [shape=(N,)]
+        When its windows begin, counted from its first frame.
+    vectors : ndarray of float32 [shape=(N, DIMENSIONS)]
+    looks : ndarray of uint8 [shape=(M, LOOK_WIDTH)]
     """
 
-    first: int
-    last: int
-    chain: str
-    seconds: float
+    number: int
+    times_s: TimeArray
+    vectors: FloatArray
+    looks: Bits
 
 
-@dataclass(frozen=True, slots=True)
-class _Trailer:
-    """What stands behind the windows of a file."""
+Batches = Callable[[], Iterator[Described]]
 
-    first: int
-    last: int
-    chain: str
-    seconds: float
-    windows: int
-    described: str
-    head_bytes: int
-    head_digest: str
 
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if type(getattr(self, field.name)).__name__ != field.type:
-                raise ValueError(f"{field.name} is no {field.type}")
-        if not 0 < self.first <= self.last or self.windows < 0 or self.head_bytes < 0:
-            raise ValueError("it covers nothing")
+def described(number: int, signature: Signature) -> Described:
+    """Describe a signature."""
+    times_s, vectors = windows(signature)
+    return Described(number, times_s - signature.times_s[0], vectors, spread(signature.looks, LOOK_STRIDE))
+
+
+def spread(hashes: Bits, stride: int) -> Bits:
+    """Take one look in so many, from the middle of each such stretch [shape=(M, LOOK_WIDTH)]."""
+    return hashes[min(stride, len(hashes)) // 2 :: stride].reshape(-1, LOOK_WIDTH)
 
 
 def load_faiss() -> Any:
@@ -109,9 +105,9 @@ def load_faiss() -> Any:
     return faiss
 
 
-def _numbered(signature: int, times_s: TimeArray, first_s: float) -> Numbers:
+def _numbered(signature: int, times_s: TimeArray) -> Numbers:
     """Return the numbers under which windows are kept."""
-    steps = np.rint((times_s - first_s) * STEPS_A_SECOND).astype(np.int64)
+    steps = np.rint(times_s * STEPS_A_SECOND).astype(np.int64)
     return (np.int64(signature) << _TIME_BITS) | steps
 
 
@@ -122,10 +118,10 @@ def _trained(batches: Batches, count: int) -> Any:
     wanted = min(count, cells * POINTS)
     picked = np.sort(np.random.default_rng(_SEED).choice(count, wanted, replace=False))
     sample, seen = [], 0
-    for _, _, vectors in batches():
-        low, high = np.searchsorted(picked, (seen, seen + len(vectors)))
-        sample.append(vectors[picked[low:high] - seen])
-        seen += len(vectors)
+    for one in batches():
+        low, high = np.searchsorted(picked, (seen, seen + len(one.vectors)))
+        sample.append(one.vectors[picked[low:high] - seen])
+        seen += len(one.vectors)
     quantizer = library.IndexFlatL2(windowing.DIMENSIONS)
     index = library.IndexIVFScalarQuantizer(
         quantizer, windowing.DIMENSIONS, cells, library.ScalarQuantizer.QT_4bit, library.METRIC_L2
@@ -136,26 +132,15 @@ def _trained(batches: Batches, count: int) -> Any:
     return index
 
 
-def _head_digest(path: Path, length: int) -> str:
-    """Return the digest of what faiss reads at once: all but the windows."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while length > 0 and (block := file.read(min(length, 1 << 20))):
-            digest.update(block)
-            length -= len(block)
-    return digest.hexdigest()
-
-
 def write_neighbours(path: Path, batches: Batches, covered: Covered) -> int:
-    """Write a file of the windows of signatures.
+    """Write a file of what signatures are searched by.
 
     Parameters
     ----------
     path : Path
         Replaced only once the new file is whole.
     batches : callable
-        Gives, each time that it is called, the number of each signature, and when its windows begin, counted from its
-        first frame, with their vectors.
+        Gives the signatures, each time that it is called.
     covered : Covered
 
     Returns
@@ -171,23 +156,37 @@ def write_neighbours(path: Path, batches: Batches, covered: Covered) -> int:
         faiss is not installed.
     """
     library = load_faiss()
-    count = sum(len(vectors) for _, _, vectors in batches())
+    count, looks = 0, []
+    for one in batches():
+        count += len(one.vectors)
+        looks.append((one.number, one.looks))
     part = path.with_name(f".neighbours-{secrets.token_hex(6)}.part")
     try:
         head_bytes = 0
         if count:
             index = _trained(batches, count)
-            for signature, times_s, vectors in batches():
-                index.add_with_ids(vectors, _numbered(signature, times_s, 0.0))
+            for one in batches():
+                index.add_with_ids(one.vectors, _numbered(one.number, one.times_s))
             library.write_index(index, os.fspath(part))
             head_bytes = part.stat().st_size - count * CODE_BYTES
-        with part.open("ab") as file:
-            told = dataclasses.asdict(covered) | {"windows": count, "described": windows_digest()}
-            told |= {"head_bytes": head_bytes, "head_digest": _head_digest(part, head_bytes)}
-            text = json.dumps(told, sort_keys=True).encode()
-            file.write(text + len(text).to_bytes(4, "little") + MAGIC)
-            file.flush()
-            os.fsync(file.fileno())
+        with part.open("ab") as file:  # which makes it where there are no windows
+            for _, bits in looks:
+                file.write(bits.tobytes())
+            numbers = np.repeat([number for number, _ in looks], [len(bits) for _, bits in looks])
+            file.write(numbers.astype("<i8").tobytes())
+        digest = head_digest(part, head_bytes)
+        told = dataclasses.asdict(covered)
+        append_trailer(
+            part,
+            Trailer(
+                **told,
+                windows=count,
+                looks=len(numbers),
+                described=windows_digest(),
+                head_bytes=head_bytes,
+                head_digest=digest,
+            ),
+        )
         part.replace(path)
     except (OSError, RuntimeError) as error:  # faiss raises the latter where a disk is full
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
@@ -197,46 +196,28 @@ def write_neighbours(path: Path, batches: Batches, covered: Covered) -> int:
     return count
 
 
-def _trailer(path: Path) -> _Trailer:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - len(MAGIC) - 4 - _MOST_TRAILER))
-        end = file.read()
-    if not end.endswith(MAGIC) or len(end) < len(MAGIC) + 4:
-        raise ValueError("its end is missing, or it is of another version")
-    body = end[: -len(MAGIC)]
-    length = int.from_bytes(body[-4:], "little")
-    if length > len(body) - 4:
-        raise ValueError("its end is damaged")
-    values = json.loads(body[len(body) - 4 - length : -4])
-    if not isinstance(values, dict):
-        raise ValueError("its end is damaged")
-    trailer = _Trailer(**values)
-    if size != trailer.head_bytes + trailer.windows * CODE_BYTES + length + 4 + len(MAGIC):
-        raise ValueError("its length differs")
-    if _head_digest(path, trailer.head_bytes) != trailer.head_digest:
-        raise ValueError("its checksum differs")
-    return trailer
-
-
 class Neighbours:
-    """An open file of windows.
+    """An open file.
 
     Attributes
     ----------
     path : Path
     covered : Covered
-    windows : int
+    windows, looks : int
+        How many it holds.
     described : str
         See `windows_digest`.
     """
 
-    def __init__(self, path: Path, trailer: _Trailer, index: Any) -> None:
+    def __init__(self, path: Path, trailer: Trailer, index: Any) -> None:
         self.path = path
-        self.covered = Covered(trailer.first, trailer.last, trailer.chain, trailer.seconds)
-        self.windows = trailer.windows
+        self.covered = trailer.covered
+        self.windows, self.looks = trailer.windows, trailer.looks
         self.described = trailer.described
         self._index = index
+        at = trailer.head_bytes + trailer.windows * CODE_BYTES
+        self._looks = _mapped(path, "u1", at, (self.looks, LOOK_WIDTH))
+        self._numbers = _mapped(path, "<i8", at + self.looks * LOOK_WIDTH, (self.looks,))
 
     @classmethod
     def open(cls, path: Path) -> Neighbours:
@@ -251,7 +232,7 @@ class Neighbours:
         """
         library = load_faiss()
         try:
-            trailer = _trailer(path)
+            trailer = read_trailer(path, CODE_BYTES, LOOK_WIDTH + 8)
             index = None
             if trailer.windows:
                 index = library.read_index(os.fspath(path), library.IO_FLAG_MMAP | library.IO_FLAG_READ_ONLY)
@@ -285,3 +266,29 @@ class Neighbours:
         signatures = np.where(there, numbers >> _TIME_BITS, 0)
         times_s = (numbers & ((1 << _TIME_BITS) - 1)) / STEPS_A_SECOND
         return np.where(there, distances, np.inf).astype(np.float32), signatures, times_s
+
+    def alike(self, hashes: Bits, near: int) -> tuple[FloatArray, Numbers]:
+        """Find the looks most alike to each of those given.
+
+        Parameters
+        ----------
+        hashes : ndarray of uint8 [shape=(N, LOOK_WIDTH)]
+        near : int
+            How many to find for each.
+
+        Returns
+        -------
+        distances : ndarray of float32 [shape=(N, at most near)]
+            Share of the bits that differ.
+        signatures : ndarray of int64 [shape=(N, at most near)]
+        """
+        near = min(near, self.looks)
+        if not near or not len(hashes):
+            return np.zeros((len(hashes), 0), np.float32), np.zeros((len(hashes), 0), np.int64)
+        bits, rows = load_faiss().knn_hamming(np.ascontiguousarray(hashes), self._looks, near)
+        return (bits / (8 * LOOK_WIDTH)).astype(np.float32), self._numbers[rows]
+
+
+def _mapped(path: Path, dtype: str, at: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map a part of a file; nothing can be mapped of a part that is empty."""
+    return np.memmap(path, dtype, "r", at, shape) if shape[0] else np.zeros(shape, dtype)

@@ -1,7 +1,6 @@
 """A clip and an index -> the recordings from which it may have been made, how it lies in them, and how sure that is.
 
-Method: every stretch of the clip, a frame apart, asks for the stretches of the index nearest to it, as it is and
-mirrored; each answer votes for a signature and a difference of the two clocks. The signatures with most votes are laid
+Method: the signatures whose movements have most votes, and those whose pictures are most alike (`voting`), are laid
 under the clip frame by frame (`aligning`) and ranked by the strength of that. Of the first of them the pictures are
 compared, where they are there (`confirming`).
 """
@@ -11,15 +10,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from lipaccord._container import hash_file
 from lipaccord.errors import UnreadableMedia
 from lipaccord.landmarks import load_backend
-from lipaccord.records import FloatArray, Reason, TimeArray
+from lipaccord.records import Reason
 from lipaccord.source.aligning import align
 from lipaccord.source.alignment import Alignment
 from lipaccord.source.confirming import Beside
@@ -35,19 +31,15 @@ from lipaccord.source.finding import (
 )
 from lipaccord.source.index import Index, Kept, open_index
 from lipaccord.source.indexing import LANDMARKS, neighbours_of
-from lipaccord.source.neighbours import Neighbours, Numbers
+from lipaccord.source.neighbours import Neighbours
 from lipaccord.source.reused import reused
 from lipaccord.source.signature import Signature
 from lipaccord.source.signing import sign
+from lipaccord.source.voting import Vote, likest_of, votes_of
 from lipaccord.source.whereabouts import astray, places
 from lipaccord.source.windowing import windows
 
-QUERY_STRIDE_S = 0.04
-MOST_WINDOWS = 1500  # of a clip that are searched for, spread over it
-NEAR = 10  # answers to each
-FAR = 400.0  # squared distance at which an answer counts for little
-VOTE_S = 0.5
-ALIGNED = 12  # signatures that are laid under the clip
+ALIGNED = 12  # signatures with most votes, and as many that look most alike, that are laid under the clip
 BESIDE = 5  # candidates of a face of which the pictures are compared
 SHOWN = 5
 LOOKED_AFTER = 20_000
@@ -56,87 +48,16 @@ NOBODY = "use a part in which a face is seen for a second or longer, or a copy w
 MOVING = "use a part of the clip in which the head moves: a still picture agrees with every recording"
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A signature that may show what the clip shows.
-
-    Attributes
-    ----------
-    signature : int
-        Its number.
-    ahead_s : float
-        By how much the time since its first frame is ahead of the clip's clock.
-    weight : float
-    """
-
-    signature: int
-    ahead_s: float
-    weight: float
-
-
-def _wanted(query: Signature, mirror: bool) -> tuple[TimeArray, FloatArray]:
-    times_s, vectors = windows(query, QUERY_STRIDE_S, mirror=mirror)
-    if len(times_s) > MOST_WINDOWS:
-        picked = np.linspace(0, len(times_s) - 1, MOST_WINDOWS).astype(np.intp)
-        times_s, vectors = times_s[picked], vectors[picked]
-    return times_s, vectors
-
-
-def _answers(files: Sequence[Neighbours], vectors: FloatArray) -> tuple[FloatArray, Numbers, TimeArray]:
-    """Ask all files, and keep the nearest answers of all."""
-    distances, numbers, starts = (
-        np.concatenate(parts, axis=1) for parts in zip(*(file.search(vectors, NEAR) for file in files), strict=True)
-    )
-    nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEAR]
-    return (
-        np.take_along_axis(distances, nearest, axis=1),
-        np.take_along_axis(numbers, nearest, axis=1),
-        np.take_along_axis(starts, nearest, axis=1),
-    )
-
-
-def _counted(numbers: Numbers, ahead_s: TimeArray, weights: FloatArray) -> list[Vote]:
-    """Count votes by signature and difference of the clocks; of each signature the difference with most of them."""
-    places = np.floor(ahead_s / VOTE_S).astype(np.int64)
-    cells, of_cell = np.unique(np.stack([numbers, places], axis=1), axis=0, return_inverse=True)
-    sums = np.bincount(of_cell.ravel(), weights, len(cells))
-    follows = np.flatnonzero((cells[1:, 0] == cells[:-1, 0]) & (cells[1:, 1] == cells[:-1, 1] + 1))
-    beside = sums.copy()  # a copy at another speed, or one at an edge, votes for neighbours too
-    beside[follows] += sums[follows + 1]
-    beside[follows + 1] += sums[follows]
-    votes = []
-    order = np.lexsort((-beside, cells[:, 0]))
-    firsts = order[np.append(True, np.diff(cells[order, 0]) != 0)] if len(order) else order
-    for cell in firsts:
-        votes.append(Vote(int(cells[cell, 0]), float((cells[cell, 1] + 0.5) * VOTE_S), float(beside[cell])))
-    return votes
-
-
-def votes_of(files: Sequence[Neighbours], query: Signature) -> list[Vote]:
-    """Return the signatures that the stretches of a clip vote for, those with most votes first, each once."""
-    best: dict[int, Vote] = {}
-    for mirror in (False, True):
-        times_s, vectors = _wanted(query, mirror)
-        if not len(times_s) or not files:
-            continue
-        distances, numbers, starts_s = _answers(files, vectors)
-        ahead_s = starts_s - times_s[:, None]
-        weights = FAR / (FAR + distances)
-        there = numbers > 0
-        for vote in _counted(numbers[there], ahead_s[there], weights[there]):
-            if vote.signature not in best or best[vote.signature].weight < vote.weight:
-                best[vote.signature] = vote
-    return sorted(best.values(), key=lambda vote: (-vote.weight, vote.signature))
-
-
-def _aligned(index: Index, query: Signature, votes: Sequence[Vote]) -> list[tuple[Kept, Alignment]]:
-    """Lay the signatures that were voted for under the clip; of each recording keep the best."""
-    kept = index.kept(vote.signature for vote in votes)
+def _aligned(
+    index: Index, query: Signature, votes: Sequence[Vote], likest: Sequence[int]
+) -> list[tuple[Kept, Alignment]]:
+    """Lay signatures under the clip, those without a vote anywhere; of each recording keep the best."""
+    voted = {vote.signature: vote for vote in votes}
+    kept = index.kept(dict.fromkeys([*voted, *likest]))
     best: dict[str, tuple[Kept, Alignment]] = {}
-    for vote in votes:
-        if (known := kept.get(vote.signature)) is None:
-            continue
-        alignment = align(query, index.signature(vote.signature), vote.ahead_s + known.start_s)
+    for number, known in kept.items():
+        hint_s = voted[number].ahead_s + known.start_s if number in voted else None
+        alignment = align(query, index.signature(number), hint_s)
         if alignment is None:
             continue
         if known.sha256 not in best or best[known.sha256][1].strength < alignment.strength:
@@ -253,7 +174,8 @@ def search(
         return SourceFinding("not_examinable", (reason,), searched)
     candidates: list[Candidate] = []
     for query in queries:
-        found = _aligned(index, query, votes_of(files, query)[:ALIGNED])
+        likest = likest_of(files, query, ALIGNED)
+        found = _aligned(index, query, votes_of(files, query)[:ALIGNED], likest)
         of_face = _candidates(index, query, found, searched.hours)
         if beside is not None:
             of_face = [*_compared(of_face[:BESIDE], beside), *of_face[BESIDE:]]
