@@ -94,6 +94,15 @@ def test_another_head_is_not_found_and_what_was_searched_is_said(folder: Path) -
     assert found.searched.hours == pytest.approx(4 * 19.96 / 3600)
 
 
+def test_one_that_is_nearly_sure_is_pointed_out_and_not_claimed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MOST_EXPECTED", 1e-300)
+    found = searched(folder, made(3, 6, 12, noise=0.05))
+    assert found.status == "not_found"
+    assert [reason.code for reason in found.reasons] == ["not_sure"]
+    assert f"expected {found.candidates[0].expected_false:.1g} times" in found.reasons[0].text
+    assert "by eye" in (found.reasons[0].remedy or "")
+
+
 def test_of_two_people_each_is_looked_for(folder: Path) -> None:
     found = searched(folder, made(50, 0, 6), made(2, 3, 9, face="face-2"))
     assert found.status == "same_recording"

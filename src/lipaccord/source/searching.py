@@ -8,6 +8,7 @@ compared, where they are there (`confirming`).
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,9 @@ BESIDE = 5  # candidates of a face of which the pictures are compared
 SHOWN = 5
 LOOKED_AFTER = 20_000
 """Sources of which it is looked whether they are gone or changed; each costs a look at the disk."""
+UNSURE = 0.1
+"""False matches as good as one that is not claimed, up to which it is pointed out."""
+BY_EYE = "compare the likest with the clip by eye, or search by a longer part of it"
 NOBODY = "use a part in which a face is seen for a second or longer, or a copy with more pixels"
 MOVING = "use a part of the clip in which the head moves: a still picture agrees with every recording"
 
@@ -124,11 +128,16 @@ def _surest(candidate: Candidate) -> tuple[object, ...]:
 def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Status, Reason]:
     best = next((candidate for candidate in candidates if candidate.is_match), None)
     if best is None:
+        extent = f"{searched.recordings} recordings with a face, {searched.hours:.2f} hours, were searched."
+        expected = candidates[0].expected_false if candidates else math.inf
+        if expected > UNSURE:
+            text = f"No recording in the index shows this head in this movement: {extent}"
+            return "not_found", Reason("not_found", text)
         text = (
-            f"No recording in the index shows this head in this movement: {searched.recordings} recordings "
-            f"with a face, {searched.hours:.2f} hours, were searched."
+            f"No recording in the index is sure to show this head in this movement: {extent} The likest may: others as "
+            f"good are expected {expected:.1g} times in such a search; a claim asks for {MOST_EXPECTED:g} at most."
         )
-        return "not_found", Reason("not_found", text)
+        return "not_found", Reason("not_sure", text, BY_EYE)
     if best.alignment.sound.same is False:
         return "sound_replaced", Reason("sound_differs", "The picture is that of the recording; the sound is another.")
     heard = "and so is the sound" if best.alignment.sound.same else "too little is heard in both to compare the sound"
