@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -87,7 +87,7 @@ def described(number: int, signature: Signature) -> Described:
 
 def spread(hashes: Bits, stride: int) -> Bits:
     """Take one look in so many, from the middle of each such stretch [shape=(M, LOOK_WIDTH)]."""
-    return hashes[min(stride, len(hashes)) // 2 :: stride].reshape(-1, LOOK_WIDTH)
+    return hashes[min(stride, len(hashes)) // 2 :: stride].reshape(-1, LOOK_WIDTH).copy()
 
 
 def load_faiss() -> Any:
@@ -132,6 +132,16 @@ def _trained(batches: Batches, count: int) -> Any:
     return index
 
 
+def _append_looks(path: Path, looks: Sequence[tuple[int, Bits]]) -> int:
+    """Write the looks of signatures behind what there is, then their signatures' numbers; return how many they are."""
+    numbers = np.repeat([number for number, _ in looks], [len(bits) for _, bits in looks]).astype("<i8")
+    with path.open("ab") as file:
+        for _, bits in looks:
+            file.write(bits.tobytes())
+        file.write(numbers.tobytes())
+    return len(numbers)
+
+
 def write_neighbours(path: Path, batches: Batches, covered: Covered) -> int:
     """Write a file of what signatures are searched by.
 
@@ -169,24 +179,10 @@ def write_neighbours(path: Path, batches: Batches, covered: Covered) -> int:
                 index.add_with_ids(one.vectors, _numbered(one.number, one.times_s))
             library.write_index(index, os.fspath(part))
             head_bytes = part.stat().st_size - count * CODE_BYTES
-        with part.open("ab") as file:  # which makes it where there are no windows
-            for _, bits in looks:
-                file.write(bits.tobytes())
-            numbers = np.repeat([number for number, _ in looks], [len(bits) for _, bits in looks])
-            file.write(numbers.astype("<i8").tobytes())
-        digest = head_digest(part, head_bytes)
-        told = dataclasses.asdict(covered)
-        append_trailer(
-            part,
-            Trailer(
-                **told,
-                windows=count,
-                looks=len(numbers),
-                described=windows_digest(),
-                head_bytes=head_bytes,
-                head_digest=digest,
-            ),
-        )
+        kept = _append_looks(part, looks)
+        head = {"head_bytes": head_bytes, "head_digest": head_digest(part, head_bytes)}
+        told = dataclasses.asdict(covered) | head | {"windows": count, "looks": kept, "described": windows_digest()}
+        append_trailer(part, Trailer(**told))
         part.replace(path)
     except (OSError, RuntimeError) as error:  # faiss raises the latter where a disk is full
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
