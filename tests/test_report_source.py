@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lipaccord.records import Interval, Series
+from lipaccord.records import Interval, Reason, Series
 from lipaccord.report import source
 from lipaccord.report.seal import embedded, unseal
 from lipaccord.report.source_told import how_often
@@ -181,6 +181,15 @@ def test_without_a_match_the_page_says_so_and_what_was_searched(status: str, hea
     assert 'href="#see"' not in page
     assert "Is the mouth that" not in text
     assert data_of(page) == {"frames": "", "end": 0}
+
+
+def test_one_that_comes_near_is_pointed_out() -> None:
+    found = answer("not_found")
+    finding = dataclasses.replace(found.finding, reasons=(Reason("not_sure", "It may be.", "look at both"),))
+    text = text_of(written(dataclasses.replace(found, finding=finding)))
+    for one in ("Not found.", "One recording comes near: compare the two by eye.", "It may be.", "Look at both."):
+        assert one in text
+    assert "does not mean that there is none" not in text
 
 
 def test_sources_that_are_many_or_were_not_looked_at_are_told_in_short() -> None:

@@ -80,6 +80,24 @@ def test_a_recording_without_a_vote_is_found_by_its_looks(
     assert [candidate.sha256 for candidate in found.candidates if candidate.is_match] == [sha_of(3)] * (likest == 3)
 
 
+@pytest.mark.parametrize(("most_s", "laid"), [(0.0, 1), (45.0, 2), (1e3, 4)])
+def test_of_long_ones_that_look_alike_only_some_are_laid_under_the_clip(
+    most_s: float, laid: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(searching, "MOST_LIKE_S", most_s)
+    monkeypatch.setattr(searching, "votes_of", lambda files, query: [])
+    monkeypatch.setattr(searching, "align", lambda query, source, hint_s: asked.append(source.sha256))
+    look = made(1).looks[:1]
+    with open_index(tmp_path / "index", create=True) as index:
+        for seed in SOURCES:
+            one = made(seed, sha256=sha_of(seed))
+            add(index, seed, dataclasses.replace(one, looks=np.repeat(look, len(one.looks), axis=0)))
+    query = made(50, 0, 6)
+    searched(tmp_path / "index", dataclasses.replace(query, looks=np.repeat(look, len(query.looks), axis=0)))
+    assert asked == [sha_of(seed) for seed in SOURCES[:laid]]
+
+
 def test_another_sound_is_told(folder: Path) -> None:
     found = searched(folder, made(3, 6, 12, voice=77))
     assert found.status == "sound_replaced"

@@ -86,6 +86,8 @@ def _found(finding: SourceFinding, best: Candidate | None) -> dict[str, str]:
             "not_found": "It was not found. That does not mean that there is none: see what was searched.",
             "not_examinable": "It could not be searched for.",
         }[finding.status]
+        if any(reason.code == "not_sure" for reason in finding.reasons):
+            said = "It was not found for sure. One recording comes near: compare the two by eye."
         return {"tone": tone, "question": question, "text": said}
     if finding.status == "different_recording":
         text = (

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from lipaccord._container import hash_file
@@ -41,6 +42,7 @@ from lipaccord.source.whereabouts import astray, places
 from lipaccord.source.windowing import windows
 
 ALIGNED = 12  # signatures with most votes, and as many that look most alike, that are laid under the clip
+MOST_LIKE_S = 1800.0  # of those that look alike: without a vote the clip is laid under the whole of each
 BESIDE = 5  # candidates of a face of which the pictures are compared
 SHOWN = 5
 LOOKED_AFTER = 20_000
@@ -50,6 +52,12 @@ UNSURE = 0.1
 BY_EYE = "compare the likest with the clip by eye, or search by a longer part of it"
 NOBODY = "use a part in which a face is seen for a second or longer, or a copy with more pixels"
 MOVING = "use a part of the clip in which the head moves: a still picture agrees with every recording"
+
+
+def _affordable(index: Index, likest: Sequence[int]) -> Sequence[int]:
+    """Keep the first of these signatures, and others up to `MOST_LIKE_S` in all."""
+    ends_s = list(accumulate(index.seconds(number, number) for number in likest))
+    return likest[: max(1, sum(end_s <= MOST_LIKE_S for end_s in ends_s))]
 
 
 def _aligned(
@@ -128,7 +136,7 @@ def _surest(candidate: Candidate) -> tuple[object, ...]:
 def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Status, Reason]:
     best = next((candidate for candidate in candidates if candidate.is_match), None)
     if best is None:
-        extent = f"{searched.recordings} recordings with a face, {searched.hours:.2f} hours, were searched."
+        extent = f"{searched.recordings:,} recordings with a face, {searched.hours:.2f} hours, were searched."
         expected = candidates[0].expected_false if candidates else math.inf
         if expected > UNSURE:
             text = f"No recording in the index shows this head in this movement: {extent}"
@@ -183,7 +191,7 @@ def search(
         return SourceFinding("not_examinable", (reason,), searched)
     candidates: list[Candidate] = []
     for query in queries:
-        likest = likest_of(files, query, ALIGNED)
+        likest = _affordable(index, likest_of(files, query, ALIGNED))
         found = _aligned(index, query, votes_of(files, query)[:ALIGNED], likest)
         of_face = _candidates(index, query, found, searched.hours)
         if beside is not None:
