@@ -14,7 +14,7 @@ from lipaccord.archive.walking import look_at
 from lipaccord.errors import ArchiveError
 from lipaccord.records import Reason
 from lipaccord.source import searching
-from lipaccord.source.finding import SourceFinding, expected_false, observed_log10_false
+from lipaccord.source.finding import Candidate, SourceFinding, expected_false, observed_log10_false
 from lipaccord.source.index import Index, open_index
 from lipaccord.source.searching import search
 from lipaccord.source.signature import Signature
@@ -139,6 +139,19 @@ def test_what_cannot_be_searched_for_abstains_with_a_remedy(
     assert found.status == "not_examinable"
     assert [reason.code for reason in found.reasons] == [code]
     assert found.reasons[0].remedy
+
+
+def test_a_face_that_hardly_moves_is_not_claimed_but_its_look_points_somewhere(folder: Path) -> None:
+    asked: list[Candidate] = []
+    source = made(60, 0, 2, sha256=sha_of(60))
+    calm = dataclasses.replace(source, life=source.life.mean(axis=0) + 0.07 * (source.life - source.life.mean(axis=0)))
+    with open_index(folder) as index:
+        add(index, 60, calm)
+        found = search(index, [dataclasses.replace(calm, sha256=sha_of(61))], beside=asked.append)
+    assert found.status == "not_examinable"
+    assert [reason.code for reason in found.reasons] == ["too_short"]
+    assert [(one.sha256, one.is_match) for one in found.candidates] == [(sha_of(60), False)]
+    assert not asked
 
 
 def test_a_still_source_answers_nobody(folder: Path) -> None:

@@ -96,6 +96,12 @@ def _candidates(
     return candidates
 
 
+def _of_face(index: Index, files: Sequence[Neighbours], query: Signature, hours: float) -> list[Candidate]:
+    """Return the recordings in which a face may be found; one that hardly moves has those that look alike alone."""
+    likest = _affordable(index, likest_of(files, query, ALIGNED))
+    return _candidates(index, query, _aligned(index, query, votes_of(files, query)[:ALIGNED], likest), hours)
+
+
 def _searched(index: Index, files: Sequence[Neighbours]) -> Searched:
     counts = index.tally()
     many = sum(counts.values()) > LOOKED_AFTER
@@ -116,9 +122,12 @@ def _unfit(queries: Sequence[Signature]) -> Reason | None:
         return Reason("no_face", "No face is seen for long enough.", NOBODY)
     if all(query.still for query in queries):
         return Reason("still", "The picture stands still: it would agree with every recording.", MOVING)
-    if not any(len(windows(query)[0]) for query in queries):
-        return Reason("too_short", "No face is followed, and moves, for long enough.", NOBODY)
     return None
+
+
+def _moves(query: Signature) -> bool:
+    """Tell whether a face moves enough to be searched for by its movements."""
+    return len(windows(query)[0]) > 0
 
 
 def _compared(candidates: Sequence[Candidate], beside: Callable[[Candidate], Pictures | None]) -> Iterator[Candidate]:
@@ -133,8 +142,10 @@ def _surest(candidate: Candidate) -> tuple[object, ...]:
     return candidate.expected_false, -candidate.alignment.strength, candidate.sha256, candidate.query_face
 
 
-def _verdict(searched: Searched, candidates: Sequence[Candidate]) -> tuple[Status, Reason]:
+def _verdict(searched: Searched, candidates: Sequence[Candidate], *, moves: bool) -> tuple[Status, Reason]:
     best = next((candidate for candidate in candidates if candidate.is_match), None)
+    if best is None and not moves:
+        return "not_examinable", Reason("too_short", "No face is followed, and moves, for long enough.", NOBODY)
     if best is None:
         extent = f"{searched.recordings:,} recordings with a face, {searched.hours:.2f} hours, were searched."
         expected = candidates[0].expected_false if candidates else math.inf
@@ -191,14 +202,12 @@ def search(
         return SourceFinding("not_examinable", (reason,), searched)
     candidates: list[Candidate] = []
     for query in queries:
-        likest = _affordable(index, likest_of(files, query, ALIGNED))
-        found = _aligned(index, query, votes_of(files, query)[:ALIGNED], likest)
-        of_face = _candidates(index, query, found, searched.hours)
-        if beside is not None:
+        of_face = _of_face(index, files, query, searched.hours)
+        if beside is not None and _moves(query):  # the pictures of a head that hardly moves agree at every moment
             of_face = [*_compared(of_face[:BESIDE], beside), *of_face[BESIDE:]]
         candidates += sorted(of_face, key=_surest)[:most]
     candidates.sort(key=_surest)
-    status, reason = _verdict(searched, candidates)
+    status, reason = _verdict(searched, candidates, moves=any(map(_moves, queries)))
     return SourceFinding(status, (reason, *_warnings(searched)), searched, tuple(candidates))
 
 
