@@ -39,9 +39,14 @@ _Numbers = NDArray[np.float64]
 
 
 def log10_false(weight: float) -> float:
-    """Return log10 of how often the pictures of the likest other recordings reach a weight."""
+    """Return log10 of by how much a weight makes other recordings as good rarer.
+
+    Rarer: by how often the pictures of the likest other recordings reach it. Below zero the weight, which is the log
+    of odds, speaks against the recording, and others as good are more frequent by those odds.
+    """
     at, share, fall = CHANCE
-    return min(0.0, math.log10(share) - (weight - at) / fall / math.log(10))
+    nats = -weight if weight < 0 else math.log(share) - (weight - at) / fall
+    return nats / math.log(10)
 
 
 def _told(section: Section) -> tuple[_Numbers, _Numbers]:

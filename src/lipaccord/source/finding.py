@@ -48,7 +48,7 @@ class Pictures:
     weight : float
         Of all that, as `confirming` weighs it: larger speaks for the same recording.
     log10_false : float
-        log10 of how often the best of other recordings reach that weight.
+        log10 of by how much that makes other recordings as good rarer; above 0 where it speaks against the recording.
     """
 
     frames: int
@@ -101,7 +101,7 @@ class Candidate:
         """Return the candidate with what its pictures say, where those of so many candidates are looked at.
 
         Of others as strong, `expected_false`, at most `looked_at` are laid beside the clip; of these, as many agree in
-        the pictures as `Pictures.log10_false` says.
+        the pictures as `Pictures.log10_false` says; more than that where they speak against it.
         """
         before = math.log10(min(self.expected_false, looked_at))
         expected = math.pow(10.0, max(before + pictures.log10_false, LEAST_LOG10))
