@@ -128,12 +128,11 @@ class Query:
     def made(self, folder: Path) -> tuple[Path, Sources | None]:
         """Make the clip; return it, and for a retimed one which frame of the source each of its frames is."""
         source, out = Path(self.path), folder / f"{multiprocessing.current_process().pid}.mp4"
-        if self.kind == "copy":
-            treat(source, next(one for one in COPIES if one.name == self.label), out)
-        elif self.kind == "retimed":
-            return out, RETIMED[self.label](source, out, self.seed)
-        else:
+        if self.kind == "altered":
             return source, None
+        if self.kind == "retimed":
+            return out, RETIMED[self.label](source, out, self.seed)
+        treat(source, next(one for one in COPIES if one.name == self.label), out)
         return out, None
 
 

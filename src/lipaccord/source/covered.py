@@ -37,13 +37,11 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
-class Trailer:
+class Trailer(Covered):
     """What stands behind the content.
 
     Attributes
     ----------
-    first, last, chain, seconds
-        See `Covered`.
     windows, looks : int
         How many the file holds.
     described : str
@@ -53,10 +51,6 @@ class Trailer:
     head_digest : str
     """
 
-    first: int
-    last: int
-    chain: str
-    seconds: float
     windows: int
     looks: int
     described: str

@@ -237,10 +237,10 @@ class Neighbours:
                 if (index.d, index.ntotal) != (windowing.DIMENSIONS, trailer.windows):
                     raise ValueError("it holds other windows than it says")
                 index.nprobe = PROBED
+            return cls(path, trailer, index)
         except (OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ArchiveError(f"{path} is damaged ({reason}); run `lipaccord index` again") from error
-        return cls(path, trailer, index)
 
     def search(self, vectors: FloatArray, near: int) -> tuple[FloatArray, Numbers, TimeArray]:
         """Find the windows nearest to each of those given.

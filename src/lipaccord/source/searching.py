@@ -201,13 +201,14 @@ def search(
     if (reason := _unfit(queries)) is not None:
         return SourceFinding("not_examinable", (reason,), searched)
     candidates: list[Candidate] = []
-    for query in queries:
+    moving = [_moves(query) for query in queries]
+    for query, moves in zip(queries, moving, strict=True):
         of_face = _of_face(index, files, query, searched.hours)
-        if beside is not None and _moves(query):  # the pictures of a head that hardly moves agree at every moment
+        if beside is not None and moves:  # the pictures of a head that hardly moves agree at every moment
             of_face = [*_compared(of_face[:BESIDE], beside), *of_face[BESIDE:]]
         candidates += sorted(of_face, key=_surest)[:most]
     candidates.sort(key=_surest)
-    status, reason = _verdict(searched, candidates, moves=any(map(_moves, queries)))
+    status, reason = _verdict(searched, candidates, moves=any(moving))
     return SourceFinding(status, (reason, *_warnings(searched)), searched, tuple(candidates))
 
 
